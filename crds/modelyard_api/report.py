@@ -1,0 +1,70 @@
+"""What the trainer tells the operator while it works: full snapshots, so that losing one loses nothing."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from modelyard_api.base import ApiModel
+from modelyard_api.status import Artifact, DatasetStatus
+
+MAX_REPORT_BYTES = 64 * 1024
+AUDIENCE = "modelyard.dev/intake"
+"""Audience of the projected token that a report is sent with."""
+REPORT_PATH = "/v1alpha1/reports"
+
+
+class Stage(StrEnum):
+    """The chapters of a run, in their order."""
+
+    FETCHING = "Fetching"
+    CHECKING = "Checking"
+    TRAINING = "Training"
+    EVALUATING = "Evaluating"
+    EXPORTING = "Exporting"
+    VERIFYING = "Verifying"
+    PUBLISHING = "Publishing"
+    FINISHED = "Finished"
+
+
+class ReportedMetric(ApiModel):
+    """A metric of the last validation."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    value: float
+
+
+class ReportedBest(ApiModel):
+    """The best validation so far; epochs count from 1."""
+
+    epoch: Annotated[int, Field(ge=1)]
+    metric: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    value: float
+
+
+class ProgressReport(ApiModel):
+    """One snapshot, sent by POST to REPORT_PATH with the projected token as bearer token.
+
+    A report whose `sequence` is not above the last one of the same pod is dropped. Answers: 200 taken or dropped as old,
+    400 not a report, 401 token unknown or expired, 403 another run's or an ended attempt's, 413 above MAX_REPORT_BYTES,
+    429 too many, 503 no leader just now.
+    """
+
+    sequence: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=1)]
+    stage: Stage
+    detail: Annotated[str, StringConstraints(max_length=256)] = ""
+    epoch: Annotated[int, Field(ge=0, description="Epochs done.")] = 0
+    epochs: Annotated[int, Field(ge=0, description="Epochs wanted.")] = 0
+    percent: Annotated[float, Field(ge=0, le=100, description="Share of the run's work that is done.")] = 0
+    elapsed_seconds: Annotated[float, Field(ge=0)] = 0
+    eta_seconds: Annotated[float, Field(ge=0)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    metrics: Annotated[list[ReportedMetric], Field(max_length=64)] = []
+    best: ReportedBest | None = None
+    dataset: DatasetStatus | None = None
+    artifacts: Annotated[list[Artifact], Field(max_length=64)] = []
+    primary_artifact: Annotated[str, StringConstraints(max_length=256)] | None = None
+    artifacts_uri: Annotated[str, StringConstraints(max_length=1024)] | None = None

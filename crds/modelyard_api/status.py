@@ -1,0 +1,174 @@
+"""What a person sees: the status of a TrainingRun. Decimals are strings, since Kubernetes advises against floats."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from modelyard_api.base import ApiModel, ListMap
+
+Text = Annotated[str, StringConstraints(max_length=1024)]
+ShortText = Annotated[str, StringConstraints(max_length=256)]
+Message = Annotated[str, StringConstraints(max_length=4096)]
+
+
+class Phase(StrEnum):
+    """Where a run is, in one word."""
+
+    PENDING = "Pending"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    EXPORTING = "Exporting"
+    UPLOADING = "Uploading"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+    SUSPENDED = "Suspended"
+
+
+class ConditionType(StrEnum):
+    """What a condition speaks of."""
+
+    APPROVED = "Approved"
+    ARTIFACTS_UPLOADED = "ArtifactsUploaded"
+    COMPLETE = "Complete"
+    DATASET_READY = "DatasetReady"
+    FAILED = "Failed"
+    FINISHED = "Finished"
+    RECONCILING = "Reconciling"
+    RUNNING = "Running"
+    STALLED = "Stalled"
+    SUSPENDED = "Suspended"
+
+
+class ConditionStatus(StrEnum):
+    """Whether a condition holds."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(ApiModel):
+    """One observation about the run, as in metav1.Condition."""
+
+    type: Annotated[ConditionType, Field(description="What the condition speaks of.")]
+    status: Annotated[ConditionStatus, Field(description="Whether it holds.")]
+    reason: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$", min_length=1, max_length=128),
+        Field(description="One CamelCase word for programs."),
+    ]
+    message: Annotated[Message, Field(description="A sentence for people.")] = ""
+    last_transition_time: Annotated[datetime, Field(description="When `status` last changed.")]
+    observed_generation: Annotated[int, Field(ge=0, description="The generation of the spec that this is about.")] = 0
+
+
+class Progress(ApiModel):
+    """How far the training is."""
+
+    epoch: Annotated[int, Field(ge=0, description="Epochs done.")] = 0
+    epochs: Annotated[int, Field(ge=0, description="Epochs wanted.")] = 0
+    display: Annotated[ShortText, Field(description="Epochs done and wanted, such as 12/50.")] = ""
+    percent: Annotated[int, Field(ge=0, le=100, description="Share of the run's work that is done.")] = 0
+    percent_display: Annotated[ShortText, Field(description="`percent` with its sign.")] = ""
+    eta: Annotated[ShortText | None, Field(description="Time left, such as 3h2m.")] = None
+    elapsed: Annotated[ShortText | None, Field(description="Time since the attempt's training began, such as 41m.")] = (
+        None
+    )
+    stage: Annotated[ShortText, Field(description="What the trainer is doing.")] = ""
+
+
+class MetricValue(ApiModel):
+    """A metric of the last validation."""
+
+    name: Annotated[ShortText, Field(description="Name in the field's own terms, such as mAP50.")]
+    value: Annotated[ShortText, Field(description="Value, as a decimal.")]
+
+
+class BestEpoch(ApiModel):
+    """The best validation so far."""
+
+    epoch: Annotated[int, Field(ge=0, description="Its epoch, counted from 1.")]
+    metric: Annotated[ShortText, Field(description="The metric that epochs are compared by.")]
+    value: Annotated[ShortText, Field(description="Its value there.")]
+
+
+class Attempt(ApiModel):
+    """One Job, and how it ended."""
+
+    number: Annotated[int, Field(ge=1, description="Which attempt, counted from 1.")]
+    batch_size: Annotated[int, Field(ge=1, description="Batch size of this attempt.")]
+    job_name: Annotated[ShortText, Field(description="Name of its Job.")]
+    started_at: Annotated[datetime, Field(description="When it was decided upon, before its Job was created.")]
+    running_at: Annotated[datetime | None, Field(description="When its pod's container began to run.")] = None
+    ended_at: Annotated[datetime | None, Field(description="When it ended.")] = None
+    reason: Annotated[ShortText | None, Field(description="How it ended, as one word.")] = None
+    message: Annotated[Message | None, Field(description="How it ended, as a sentence.")] = None
+    exit_code: Annotated[int | None, Field(description="Exit code of its container.")] = None
+    node: Annotated[ShortText | None, Field(description="Node that it ran on.")] = None
+    pod: Annotated[ShortText | None, Field(description="Name of its pod.")] = None
+    image_id: Annotated[Text | None, Field(description="Digest of the image that it ran.")] = None
+
+
+class DatasetStatus(ApiModel):
+    """What the data set turned out to hold."""
+
+    images: Annotated[int, Field(ge=0, description="Pictures in all splits.")]
+    training_images: Annotated[int, Field(ge=0, description="Pictures in the training split.")]
+    validation_images: Annotated[int, Field(ge=0, description="Pictures in the validation split.")]
+    classes: Annotated[int, Field(ge=0, description="Classes.")]
+    objects: Annotated[int, Field(ge=0, description="Labelled objects.")] = 0
+    digest: Annotated[ShortText, Field(description="SHA-256 over the list of files and their checksums.")]
+
+
+class Artifact(ApiModel):
+    """One published file."""
+
+    name: Annotated[ShortText, Field(description="File name.")]
+    uri: Annotated[Text, Field(description="Where it lies.")]
+    sha256: Annotated[
+        str,
+        StringConstraints(pattern=r"^[0-9a-f]{64}$", max_length=64),
+        Field(description="SHA-256 of its bytes."),
+    ]
+    bytes: Annotated[int, Field(ge=0, description="Size in bytes.")]
+
+
+class TrainingRunStatus(ApiModel):
+    """Where a run is. Only the operator writes it."""
+
+    phase: Annotated[Phase, Field(description="Where the run is, in one word.")] = Phase.PENDING
+    observed_generation: Annotated[int, Field(ge=0, description="The generation of the spec that this is about.")] = 0
+    conditions: Annotated[
+        list[Condition], ListMap("type"), Field(max_length=16, description="Observations about the run.")
+    ] = []
+    started_at: Annotated[
+        datetime | None,
+        Field(description="When the first attempt was decided upon; from then on the spec is fixed."),
+    ] = None
+    finished_at: Annotated[datetime | None, Field(description="When the run became Complete or Failed.")] = None
+    current_attempt: Annotated[int, Field(ge=0, description="Number of the latest attempt.")] = 0
+    batch_size: Annotated[int | None, Field(ge=1, description="Batch size in use.")] = None
+    progress: Annotated[Progress | None, Field(description="How far the training is.")] = None
+    metrics: Annotated[
+        list[MetricValue],
+        ListMap("name"),
+        Field(max_length=64, description="Metrics of the last validation."),
+    ] = []
+    metric_display: Annotated[ShortText | None, Field(description="The main metric, such as mAP50 0.612.")] = None
+    best: Annotated[BestEpoch | None, Field(description="The best validation so far.")] = None
+    attempts: Annotated[
+        list[Attempt], ListMap("number"), Field(max_length=128, description="The attempts, oldest first.")
+    ] = []
+    dataset: Annotated[DatasetStatus | None, Field(description="What the data set turned out to hold.")] = None
+    artifacts: Annotated[list[Artifact], ListMap("name"), Field(max_length=64, description="Published files.")] = []
+    primary_artifact: Annotated[
+        ShortText | None, Field(description="Name of the published file that formatPriorities prefers.")
+    ] = None
+    artifacts_uri: Annotated[Text | None, Field(description="Folder of the published files, with SHA256SUMS.")] = None
+    last_report_time: Annotated[datetime | None, Field(description="When the trainer was last heard.")] = None
+    reason: Annotated[ShortText | None, Field(description="Why the run is where it is, as one word.")] = None
+    message: Annotated[Message | None, Field(description="Why the run is where it is, as a sentence.")] = None
