@@ -1,0 +1,96 @@
+# Modelyard. `make` alone lists what there is. The two commands to know: `make demo` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export MODELYARD_CACHE ?= /var/cache/modelyard
+export UV_CACHE_DIR ?= $(MODELYARD_CACHE)/uv
+export UV_LINK_MODE ?= hardlink
+
+PYTHON ?= python3
+UV := $(MODELYARD_CACHE)/uv-tool/bin/uv
+VENV := .venv
+RUN := $(VENV)/bin
+CLUSTER := PYTHONPATH=cluster $(PYTHON) -m modelyard_cluster
+SOURCES := crds operator trainer_image cli cluster tests bench examples
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -ts $$'\t'
+
+##  For everyone
+
+.PHONY: demo demo-clean cache-clean
+demo: ## From nothing to a trained, verified model on a Kubernetes of your own
+	@$(CLUSTER) demo
+
+demo-clean: ## Remove the demo's cluster, engine and files; what was downloaded and built stays cached
+	@$(CLUSTER) demo-clean
+
+cache-clean: ## Remove what was downloaded and built, too
+	@$(CLUSTER) cache-clean
+
+##  For those who work on it
+
+.PHONY: test test-fast test-api test-e2e test-long setup lint unit api e2e
+test: setup lint unit api e2e ## Everything that has to hold: style and types, unit, API server, cluster
+
+test-fast: setup lint unit ## What needs no Kubernetes: style, types, unit tests
+
+test-api: setup api ## What needs an API server
+
+test-e2e: setup e2e ## What needs a whole cluster
+
+test-long: setup ## The whole of what `make test` runs a rotating share of
+	$(RUN)/pytest tests -m long
+
+setup: $(VENV)/.synced ## Make the Python environment from the locks
+
+$(UV): locks/uv.txt
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -qqy --no-install-recommends python3-venv; }
+	@$(PYTHON) -m venv $(MODELYARD_CACHE)/uv-tool
+	@$(MODELYARD_CACHE)/uv-tool/bin/pip install -q --require-hashes -r locks/uv.txt
+	@touch $@
+
+$(VENV)/.synced: locks/dev.txt pyproject.toml $(UV)
+	@echo "Python environment: installing what locks/dev.txt names (6 GB with torch; a few seconds when cached) ..."
+	@test -x $(RUN)/python || $(UV) venv -q --python $(PYTHON) $(VENV)
+	@$(UV) pip sync -q --require-hashes locks/dev.txt
+	@$(UV) pip install -q --no-deps -e .
+	@touch $@
+
+lint: setup ## Style, types, layers
+	$(RUN)/ruff check $(SOURCES)
+	$(RUN)/ruff format --check $(SOURCES)
+	$(RUN)/mypy $(SOURCES)
+	$(RUN)/lint-imports
+
+unit: setup
+	$(RUN)/pytest tests/unit
+
+api: setup
+	@$(CLUSTER) tools
+	$(RUN)/pytest tests/api tests/integration
+
+e2e: setup
+	$(RUN)/pytest tests/e2e -m "not long"
+
+.PHONY: format generate lock bench
+format: setup ## Bring the code into shape
+	$(RUN)/ruff check --fix-only -q $(SOURCES)
+	$(RUN)/ruff format $(SOURCES)
+
+generate: setup ## Write again what is generated: the CRDs and the reference pages
+	$(RUN)/python -m modelyard_api.crd
+	$(RUN)/python -m modelyard_api.reference
+
+LOCK := $(UV) pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
+lock: $(UV) ## Resolve the dependencies anew (`make lock UPGRADE=--upgrade` for newer ones)
+	$(LOCK) $(UPGRADE) pyproject.toml --all-extras --group dev -o locks/dev.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --extra operator -c locks/dev.txt -o locks/operator.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --extra trainer -c locks/dev.txt -o locks/trainer.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --extra detection -c locks/dev.txt -o locks/detection.txt
+
+bench: setup ## Measure against the peers: latency, throughput, memory
+	$(RUN)/python -m bench
