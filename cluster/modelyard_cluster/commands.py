@@ -1,0 +1,14 @@
+"""The subcommands: each module that has one offers `register(subparsers)`, which sets `handle` on its parser."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from . import tools_command
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+REGISTERED: tuple[Callable[[Subparsers], None], ...] = (tools_command.register,)
