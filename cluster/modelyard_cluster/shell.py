@@ -56,15 +56,19 @@ def succeeds(*command: str | Path, env: Mapping[str, str] | None = None) -> bool
     return True
 
 
-def pipe(source: Sequence[str | Path], sink: Sequence[str | Path]) -> None:
+def pipe(source: Sequence[str | Path], sink: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
     """Stream one program's output into another's input, as `source | sink`; either failing is a failure."""
-    with subprocess.Popen([str(w) for w in source], stdout=subprocess.PIPE) as writer:
-        reader = subprocess.run([str(w) for w in sink], stdin=writer.stdout, capture_output=True, check=False)
+    environment = {**os.environ, **(env or {})}
+    with subprocess.Popen([str(w) for w in source], stdout=subprocess.PIPE, env=environment) as writer:
+        reader = subprocess.run(
+            [str(w) for w in sink], stdin=writer.stdout, capture_output=True, env=environment, check=False
+        )
         if writer.stdout is not None:
             writer.stdout.close()
     for words, status in ((source, writer.returncode), (sink, reader.returncode)):
         if status != 0:
-            raise CommandFailed(f"`{' '.join(map(str, words))}` ended with status {status}: {reader.stderr.decode()[-2000:]}")
+            errors = reader.stderr.decode(errors="replace")[-2000:]
+            raise CommandFailed(f"`{' '.join(map(str, words))}` ended with status {status}: {errors}")
 
 
 def _tail(log: Path, size: int = 4000) -> str:

@@ -1,0 +1,153 @@
+"""Taking away what a Docker engine leaves on a machine, whether it was stopped or killed: processes, mounts, network."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from .shell import CommandFailed, run
+
+CGROUP = "modelyard"
+"""All containers of our engine live below this cgroup, so that none of their processes can be missed."""
+
+_SYSCTLS = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv6/conf/default/forwarding")
+_OUR_BRIDGE = re.compile(r"docker0|br-[0-9a-f]{12}")
+
+
+def end_processes(folders: Iterable[Path]) -> None:
+    """Kill every process of our containers, and every other one whose command line names one of `folders`."""
+    named = [str(folder) for folder in folders]
+    for _ in range(50):
+        left = _processes_in_cgroup() | _processes_naming(named)
+        if not left:
+            break
+        for process in left:
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.1)
+    for folder in sorted(_cgroups(), key=lambda path: -len(path.parts)):
+        try:
+            folder.rmdir()
+        except OSError:
+            continue
+
+
+def unmount_below(folders: Iterable[Path]) -> None:
+    """Unmount whatever is mounted below `folders`, innermost first."""
+    roots = [str(folder) + "/" for folder in folders]
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    points = [line.split()[4].encode().decode("unicode_escape") for line in lines]
+    for point in sorted(points, key=len, reverse=True):
+        if any(f"{point}/".startswith(root) for root in roots):
+            run("umount", "--lazy", point)
+
+
+def remember_network(file: Path, env: Mapping[str, str]) -> None:
+    """Write down the settings that the engine is going to change."""
+    policy = re.search(r"^-P FORWARD (\w+)", run("iptables", "-S", "FORWARD", env=env), re.MULTILINE)
+    before = {
+        "sysctls": {name: _sysctl(name).read_text().strip() for name in _SYSCTLS if _sysctl(name).exists()},
+        "forward": policy[1] if policy else "ACCEPT",
+    }
+    file.write_text(json.dumps(before))
+
+
+def restore_network(file: Path, env: Mapping[str, str]) -> None:
+    """Remove the engine's bridges, interfaces and packet filter rules, and put the settings back as `file` has them."""
+    subnets = _remove_bridges()
+    for table in ("nat", "filter", "raw"):
+        _remove_rules(table, subnets, env)
+    if not file.exists():
+        return
+    before = json.loads(file.read_text())
+    run("iptables", "-P", "FORWARD", before["forward"], env=env)
+    for name, value in before["sysctls"].items():
+        _sysctl(name).write_text(value)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder that nothing is mounted in any more."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cgroups() -> list[Path]:
+    roots = [*Path("/sys/fs/cgroup").glob(CGROUP), *Path("/sys/fs/cgroup").glob(f"*/{CGROUP}")]
+    return [path for root in roots for path in (root, *(p for p in root.rglob("*") if p.is_dir()))]
+
+
+def _processes_in_cgroup() -> set[int]:
+    found: set[int] = set()
+    for folder in _cgroups():
+        try:
+            found.update(map(int, (folder / "cgroup.procs").read_text().split()))
+        except OSError:
+            continue
+    return found - {0}
+
+
+def _processes_naming(words: list[str]) -> set[int]:
+    """Processes with one of `words` on their command line, less ourselves and those that started us."""
+    found: set[int] = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if any(word in command for word in words):
+            found.add(int(entry.name))
+    return found - _ancestors()
+
+
+def _ancestors() -> set[int]:
+    process, found = os.getpid(), set()
+    while process:
+        found.add(process)
+        status = Path(f"/proc/{process}/status").read_text()
+        parent = re.search(r"^PPid:\s*(\d+)", status, re.MULTILINE)
+        process = int(parent[1]) if parent else 0
+    return found
+
+
+def _remove_bridges() -> list[str]:
+    """Delete the engine's bridges with what is plugged into them; return their subnets as `172.18.`-like beginnings."""
+    links = json.loads(run("ip", "-json", "address", "show") or "[]")
+    bridges = [link for link in links if _OUR_BRIDGE.fullmatch(link["ifname"])]
+    names = {link["ifname"] for link in bridges}
+    for link in links:
+        if link.get("master") in names:
+            run("ip", "link", "delete", link["ifname"])
+    for name in names:
+        run("ip", "link", "delete", name)
+    addresses = [a["local"] for link in bridges for a in link.get("addr_info", []) if a["family"] == "inet"]
+    return [".".join(address.split(".")[:2]) + "." for address in addresses]
+
+
+def _remove_rules(table: str, subnets: list[str], env: Mapping[str, str]) -> None:
+    """Delete the engine's rules and chains: known by Docker's chain names, its bridges, and its subnets."""
+    try:
+        lines = run("iptables", "-t", table, "-S", env=env).splitlines()
+    except CommandFailed:
+        return  # a kernel without this table holds none of its rules
+    ours = re.compile(
+        "|".join(
+            ["DOCKER", r"docker0|br-[0-9a-f]{12}", *(rf"-[sd] {re.escape(subnet)}\d+\.\d+/" for subnet in subnets)]
+        )
+    )
+    for line in lines:
+        if line.startswith("-A ") and ours.search(line):
+            run("iptables", "-t", table, "-D", *line.split()[1:], env=env)
+    for line in lines:
+        if line.startswith("-N DOCKER"):
+            run("iptables", "-t", table, "-X", line.split()[1], env=env)
+
+
+def _sysctl(name: str) -> Path:
+    return Path("/proc/sys") / name
