@@ -1,4 +1,4 @@
-"""`python3 -m modelyard_cluster COMMAND`: what sets up, and takes away, the clusters Modelyard runs and is tested on."""
+"""`python3 -m modelyard_cluster COMMAND` sets up, and takes away, the clusters Modelyard runs and is tested on."""
 
 from __future__ import annotations
 

@@ -6,9 +6,12 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import tools_command
+from . import bare_command, tools_command
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-REGISTERED: tuple[Callable[[Subparsers], None], ...] = (tools_command.register,)
+REGISTERED: tuple[Callable[[Subparsers], None], ...] = (
+    tools_command.register,
+    bare_command.register,
+)

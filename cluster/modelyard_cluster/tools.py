@@ -55,7 +55,7 @@ def tool(name: str) -> Path:
 
 
 def source_folder(module: str) -> Path:
-    """Where the kept folders of a module lie, such as `kustomize/stage` of sigs.k8s.io/kwok; its programs are built first."""
+    """Where a module's kept folders lie, such as `kustomize/stage` of sigs.k8s.io/kwok; its programs come first."""
     tool_set = next(s for s in TOOL_SETS if s.module == module)
     ensure_tools(*tool_set.programs)
     return _sources(tool_set)
@@ -151,7 +151,9 @@ def _require_go() -> None:
     try:
         version = run("go", "env", "GOVERSION", env={"GOTOOLCHAIN": "local"}).strip()
     except CommandFailed:
-        raise fail(f"Go {wanted} or newer is needed to build the cluster's programs; there is no `go` on PATH.") from None
+        raise fail(
+            f"Go {wanted} or newer is needed to build the cluster's programs; there is no `go` on PATH."
+        ) from None
     found = re.match(r"go(\d+)\.(\d+)", version)
     if found is not None and (int(found[1]), int(found[2])) < OLDEST_GO:
         raise fail(f"Go {wanted} or newer is needed to build the cluster's programs; `go` on PATH is {version}.")

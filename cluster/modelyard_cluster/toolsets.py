@@ -1,4 +1,4 @@
-"""Which programs a cluster is made of, and the Go modules they come from. The versions stand in cluster/tools/*/go.mod."""
+"""The programs a cluster is made of, and the Go modules they come from; cluster/tools/*/go.mod has their versions."""
 
 from __future__ import annotations
 
