@@ -33,7 +33,7 @@ class ExitCode(IntEnum):
 
 
 class Reason(StrEnum):
-    """Why a run or an attempt ended, as one word for programs. `docs/reference/reasons.md` says what to do about each."""
+    """Why a run or an attempt ended, as one word for programs; `docs/reference/reasons.md` says what to do about it."""
 
     COMPLETED = "Completed"
     # The user's data
@@ -61,6 +61,7 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "InternalError"
     # What only the operator sees
     LOST = "Lost"
+    EVICTED = "Evicted"
     STALLED = "Stalled"
     SUSPENDED = "Suspended"
     START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"

@@ -1,4 +1,7 @@
-"""The run document: all that the trainer knows of its run. The operator writes it, `modelyard train` makes it on a laptop."""
+"""The run document: all that the trainer knows of its run.
+
+The operator writes it; on a laptop `modelyard train` makes it.
+"""
 
 from __future__ import annotations
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from modelyard_api.base import ApiModel, Atomic, Duration
+from modelyard_api.base import ApiModel, Atomic, Duration, Matches, PositiveDuration, Rule
 from modelyard_api.detection import Detection
+from modelyard_api.quantity import quantity
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)]
+Name = Annotated[
+    str,
+    StringConstraints(max_length=253),
+    Matches("must be a Kubernetes name such as s3-credentials", (r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",)),
+]
 S3Uri = Annotated[
     str,
-    StringConstraints(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$", min_length=6, max_length=1024),
+    StringConstraints(max_length=1024),
+    Matches(
+        "must be s3://BUCKET/PREFIX, such as s3://datasets/digits/v1/",
+        (r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$",),
+    ),
 ]
+Folder = Annotated[str, StringConstraints(max_length=1024), Matches("must be a path that begins with /", (r"^/.*$",))]
 
 
 class Task(StrEnum):
@@ -41,7 +52,8 @@ class S3Location(ApiModel):
     ]
     endpoint: Annotated[
         str | None,
-        StringConstraints(pattern=r"^https?://[^\s/]+(/.*)?$", max_length=512),
+        StringConstraints(max_length=512),
+        Matches("must be http://HOST:PORT or https://HOST:PORT", (r"^https?://[^\s/]+(/\S*)?$",)),
         Field(
             description="Address of the S3 service, such as http://s3.storage.svc:7070. Without it the Secret's "
             "AWS_ENDPOINT_URL is used, and without that Amazon's."
@@ -49,14 +61,15 @@ class S3Location(ApiModel):
     ] = None
     region: Annotated[
         str,
-        StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=64),
+        StringConstraints(max_length=64),
+        Matches("must be a region such as us-east-1", (r"^[a-z0-9-]+$",)),
         Field(description="Region that requests are signed for."),
     ] = "us-east-1"
     secret_ref: Annotated[
         SecretReference | None,
         Field(
-            description="Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and, where needed, AWS_SESSION_TOKEN and "
-            "AWS_ENDPOINT_URL). Without it the pod's service account is used."
+            description="Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and, where needed, "
+            "AWS_SESSION_TOKEN and AWS_ENDPOINT_URL). Without it the pod's service account is used."
         ),
     ] = None
 
@@ -71,13 +84,20 @@ class DatasetFormat(StrEnum):
 class Dataset(ApiModel):
     """The pictures and labels that the model learns from."""
 
+    rules: ClassVar = (
+        Rule(
+            "has(self.s3) != has(self.path)",
+            "must name one source: either s3 or path",
+            holds=lambda dataset: (dataset.s3 is None) != (dataset.path is None),
+        ),
+    )
+
     s3: Annotated[
         S3Location | None,
         Field(description="The data set in S3. It is checked against its SHA256SUMS where it has one."),
     ] = None
     path: Annotated[
-        str | None,
-        StringConstraints(pattern=r"^/.*$", max_length=1024),
+        Folder | None,
         Field(
             description="A folder that the pod (or, with `modelyard train`, this computer) already has, instead of S3."
         ),
@@ -85,8 +105,8 @@ class Dataset(ApiModel):
     format: Annotated[
         DatasetFormat,
         Field(
-            description="How labels are written: yolo (images/ and labels/ with a text file for each picture, and data.yaml) "
-            "or coco (one JSON file)."
+            description="How labels are written: yolo (images/ and labels/ with a text file for each picture, "
+            "and data.yaml) or coco (one JSON file)."
         ),
     ] = DatasetFormat.YOLO
     validation_split: Annotated[
@@ -94,10 +114,20 @@ class Dataset(ApiModel):
         Field(
             gt=0,
             lt=1,
-            description="Share of the training pictures set aside for validation where the data set has no validation split of "
-            "its own. Which ones is decided by the seed and the pictures' names, the same on every machine.",
+            description="Share of the training pictures set aside for validation where the data set has no "
+            "validation split of its own. Which ones is decided by the seed and the pictures' "
+            "names, the same on every machine.",
         ),
     ] = 0.2
+    fraction: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="Share of the training pictures that is used, for a quick trial; validation uses all of"
+            " its own.",
+        ),
+    ] = 1.0
 
 
 class Model(ApiModel):
@@ -105,9 +135,11 @@ class Model(ApiModel):
 
     architecture: Annotated[
         str,
-        StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128),
+        StringConstraints(max_length=128),
+        Matches("must be the name of an architecture, such as yolov5nu", (r"^[A-Za-z0-9][A-Za-z0-9._-]*$",)),
         Field(
-            description="Name of the architecture, such as yolov5nu. It is built from its architecture file and starts at random."
+            description="Name of the architecture, such as yolov5nu. It is built from its architecture file and"
+            " starts at random."
         ),
     ]
 
@@ -129,12 +161,14 @@ class Optimizer(ApiModel):
 
     name: Annotated[OptimizerName, Field(description="Which optimizer.")] = OptimizerName.ADAMW
     learning_rate: Annotated[
-        float, Field(gt=0, le=10, description="Learning rate after warm-up, before the schedule lowers it.")
+        float, Field(gt=0, le=1, description="Learning rate after warm-up, before the schedule lowers it.")
     ] = 1e-3
     momentum: Annotated[
         float, Field(ge=0, lt=1, description="Momentum of SGD and RMSProp; beta1 of the Adam family.")
     ] = 0.9
-    weight_decay: Annotated[float, Field(ge=0, le=1, description="Weight decay.")] = 5e-4
+    weight_decay: Annotated[
+        float, Field(ge=0, le=1, description="Weight decay, of weights only: not of biases and normalisation.")
+    ] = 5e-4
 
 
 class ScheduleName(StrEnum):
@@ -153,12 +187,15 @@ class Schedule(ApiModel):
         Field(
             ge=0,
             le=1000,
-            description="Epochs over which the learning rate rises linearly to its initial value.",
+            description="Epochs over which the learning rate rises linearly to its initial value; parts of "
+            "epochs are allowed, and 0 is no warm-up.",
         ),
     ] = 3.0
-    warmup_momentum: Annotated[float, Field(ge=0, lt=1, description="Momentum at the start of warm-up.")] = 0.8
+    warmup_momentum: Annotated[
+        float, Field(ge=0, lt=1, description="Momentum of SGD and RMSProp at the start of warm-up.")
+    ] = 0.8
     warmup_bias_learning_rate: Annotated[
-        float, Field(ge=0, le=10, description="Learning rate of biases at the start of warm-up.")
+        float, Field(ge=0, le=1, description="Learning rate of biases at the start of warm-up.")
     ] = 0.1
     final_fraction: Annotated[
         float,
@@ -185,10 +222,35 @@ class ImageCache(StrEnum):
 class Training(ApiModel):
     """How the model is trained, whatever its task."""
 
-    epochs: Annotated[int, Field(ge=1, le=100_000, description="How often the whole training split is seen.")] = 100
-    batch_size: Annotated[int, Field(ge=1, le=65_536, description="Pictures in one optimizer step, over all GPUs.")] = (
-        16
+    rules: ClassVar = (
+        Rule(
+            "self.schedule.warmupEpochs == 0.0 || self.schedule.warmupEpochs <= double(self.epochs) - 1.0",
+            "must leave at least one of spec.training.epochs after the warm-up; 0 is no warm-up",
+            path=".schedule.warmupEpochs",
+            holds=lambda training: (
+                training.schedule.warmup_epochs == 0 or training.schedule.warmup_epochs <= training.epochs - 1
+            ),
+        ),
     )
+
+    epochs: Annotated[int, Field(ge=1, le=100_000, description="How often the whole training split is seen.")] = 100
+    batch_size: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=65_536,
+            description="Pictures in one forward and backward pass, over all GPUs.",
+        ),
+    ] = 16
+    gradient_accumulation: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1024,
+            description="Passes whose gradients are added up for one optimizer step: 4 with batchSize 16 makes "
+            "steps of 64 pictures, which ultralytics calls its nominal batch size (nbs).",
+        ),
+    ] = 1
     image_size: Annotated[
         int,
         Field(
@@ -248,18 +310,38 @@ class ExportFormat(StrEnum):
     TORCHSCRIPT = "torchscript"
 
 
+DEFAULT_OPSET = 17
+"""The ONNX operator set of an export that names none."""
+
+
 class Export(ApiModel):
     """One file that the trained model is exported to, checked against the PyTorch model before it is published."""
+
+    rules: ClassVar = (
+        Rule(
+            "self.format == 'onnx' || !has(self.opset)",
+            "is for format onnx only; leave it out",
+            path=".opset",
+            holds=lambda export: export.format is ExportFormat.ONNX or export.opset is None,
+        ),
+        Rule(
+            "self.format == 'onnx' || !self.dynamic",
+            "is for format onnx only; leave it out or set it to false",
+            path=".dynamic",
+            holds=lambda export: export.format is ExportFormat.ONNX or not export.dynamic,
+        ),
+    )
 
     format: Annotated[ExportFormat, Field(description="File format.")]
     opset: Annotated[
         int | None,
-        Field(ge=11, le=20, description="ONNX operator set; only for onnx. Without it, 17."),
+        Field(ge=11, le=20, description=f"ONNX operator set; only for onnx. Without it, {DEFAULT_OPSET}."),
     ] = None
     dynamic: Annotated[
         bool,
         Field(
-            description="Leave batch size, height and width open instead of fixing them to the training's; only for onnx."
+            description="Leave batch size, height and width open instead of fixing them to the training's; only"
+            " for onnx."
         ),
     ] = False
     tolerance: Annotated[
@@ -267,8 +349,9 @@ class Export(ApiModel):
         Field(
             gt=0,
             le=10,
-            description="Largest difference allowed between this file's raw outputs and PyTorch's on validation pictures (boxes in "
-            "pixels divided by the image size, scores as they are); above it the run fails.",
+            description="Largest difference allowed between this file's raw outputs and PyTorch's on validation"
+            " pictures (boxes in pixels divided by the image size, scores as they are); above it "
+            "the run fails.",
         ),
     ] = 1e-3
 
@@ -276,67 +359,137 @@ class Export(ApiModel):
 class Artifacts(ApiModel):
     """Where results go."""
 
+    rules: ClassVar = (
+        Rule(
+            "has(self.s3) || has(self.path)",
+            "must name where results go, as s3",
+            holds=lambda artifacts: artifacts.s3 is not None or artifacts.path is not None,
+        ),
+        Rule(
+            "!has(self.s3) || !has(self.path)",
+            "must name one place: either s3 or path",
+            holds=lambda artifacts: artifacts.s3 is None or artifacts.path is None,
+        ),
+        Rule(
+            "!has(self.path)",
+            "is for `modelyard train` on a computer of your own; in a cluster use s3",
+            path=".path",
+        ),
+    )
+
     s3: Annotated[
         S3Location | None,
         Field(description="Results are written below URI/NAMESPACE/NAME/UID/ and appear there only when complete."),
     ] = None
     path: Annotated[
-        str | None,
-        StringConstraints(pattern=r"^/.*$", max_length=1024),
+        Folder | None,
         Field(description="A folder on this computer instead of S3; only with `modelyard train`."),
     ] = None
+
+
+LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+LabelValue = Annotated[
+    str,
+    StringConstraints(max_length=63),
+    Matches("must be the value of a label, such as nvidia-l4", (r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",)),
+]
+
+
+class TolerationOperator(StrEnum):
+    """How a toleration compares."""
+
+    EXISTS = "Exists"
+    EQUAL = "Equal"
+
+
+class TaintEffect(StrEnum):
+    """What a taint does to pods."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
 
 
 class Toleration(ApiModel):
     """A taint that the pod accepts, as in a PodSpec."""
 
-    key: Annotated[str, StringConstraints(max_length=316), Field(description="Key of the taint.")]
-    operator: Annotated[
+    rules: ClassVar = (
+        Rule(
+            "!has(self.value) || self.operator == 'Equal'",
+            "is for operator Equal only; leave it out",
+            path=".value",
+            holds=lambda toleration: toleration.value is None or toleration.operator is TolerationOperator.EQUAL,
+        ),
+    )
+
+    key: Annotated[
         str,
-        StringConstraints(pattern=r"^(Exists|Equal)$", max_length=6),
-        Field(description="Exists, or Equal to `value`."),
-    ] = "Exists"
-    value: Annotated[
-        str | None, StringConstraints(max_length=63), Field(description="Value of the taint, with Equal.")
-    ] = None
-    effect: Annotated[
-        str | None,
-        StringConstraints(pattern=r"^(NoSchedule|PreferNoSchedule|NoExecute)$", max_length=16),
-        Field(description="Effect of the taint; any without it."),
-    ] = None
+        StringConstraints(max_length=316),
+        Matches("must be the key of a taint, such as nvidia.com/gpu", (LABEL_KEY,)),
+        Field(description="Key of the taint."),
+    ]
+    operator: Annotated[TolerationOperator, Field(description="Exists, or Equal to `value`.")] = (
+        TolerationOperator.EXISTS
+    )
+    value: Annotated[LabelValue | None, Field(description="Value of the taint, with Equal; empty without it.")] = None
+    effect: Annotated[TaintEffect | None, Field(description="Effect of the taint; any without it.")] = None
 
 
-LabelValue = Annotated[str, StringConstraints(max_length=63)]
-Quantity = Annotated[
+Cores = Annotated[
     str,
-    StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", min_length=1, max_length=20),
+    StringConstraints(max_length=20),
+    Matches("must be a number of cores above zero, such as 4 or 500m", (r"^[0-9]+(\.[0-9]+|m)?$", "[1-9]")),
+]
+Bytes = Annotated[
+    str,
+    StringConstraints(max_length=20),
+    Matches(
+        "must be a number of bytes above zero, such as 16Gi",
+        (r"^[0-9]+(\.[0-9]+)?(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$", "[1-9]"),
+    ),
 ]
 
 
 class Resources(ApiModel):
     """What the pod may use and where it may run."""
 
+    rules: ClassVar = (
+        Rule(
+            "!has(self.gpuType) || self.gpus > 0",
+            "needs a GPU: set spec.resources.gpus to 1 or more, or leave it out",
+            path=".gpuType",
+            holds=lambda resources: resources.gpu_type is None or resources.gpus > 0,
+        ),
+        Rule(
+            "!isQuantity(self.memory) || !isQuantity(self.sharedMemory) || "
+            "quantity(self.sharedMemory).isLessThan(quantity(self.memory))",
+            "must be less than spec.resources.memory, which it is a part of",
+            path=".sharedMemory",
+            holds=lambda resources: quantity(resources.shared_memory) < quantity(resources.memory),
+        ),
+    )
+
     gpus: Annotated[int, Field(ge=0, le=16, description="GPUs (nvidia.com/gpu) of the pod; 0 trains on the CPU.")] = 1
     gpu_type: Annotated[
-        str | None,
-        StringConstraints(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", max_length=63),
-        Field(description="Kind of GPU: the value of the node label modelyard.dev/gpu-type."),
+        LabelValue | None,
+        Field(min_length=1, description="Kind of GPU: the value of the node label modelyard.dev/gpu-type."),
     ] = None
-    cpu: Annotated[Quantity, Field(description="CPU cores, such as 4 or 500m, requested and allowed.")] = "4"
+    cpu: Annotated[Cores, Field(description="CPU cores, such as 4 or 500m, requested and allowed.")] = "4"
     memory: Annotated[
-        Quantity,
+        Bytes,
         Field(description="Memory, such as 16Gi, requested and allowed; /dev/shm and its files count towards it."),
     ] = "16Gi"
     shared_memory: Annotated[
-        Quantity,
+        Bytes,
         Field(description="Size of /dev/shm, through which the loader's processes hand over pictures."),
     ] = "2Gi"
     scratch: Annotated[
-        Quantity, Field(description="Disk for the data set, checkpoints and exports while the run lives.")
+        Bytes, Field(description="Disk for the data set, checkpoints and exports while the run lives.")
     ] = "50Gi"
     queue: Annotated[
         str | None,
-        StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=63),
+        StringConstraints(max_length=63),
+        Matches("must be the name of a LocalQueue, such as gpus", (r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",)),
         Field(description="Kueue LocalQueue that the Job waits in (its label kueue.x-k8s.io/queue-name)."),
     ] = None
     service_account_name: Annotated[
@@ -352,7 +505,10 @@ class Resources(ApiModel):
     ] = []
     image: Annotated[
         str | None,
-        StringConstraints(pattern=r"^[^\s]+$", max_length=512),
+        StringConstraints(max_length=512),
+        Matches(
+            "must be an image such as registry.example.com/team/trainer:1.2", (r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$",)
+        ),
         Field(description="Trainer image instead of the operator's default, for a team's own tasks."),
     ] = None
 
@@ -365,27 +521,30 @@ class Recovery(ApiModel):
         Field(
             ge=0,
             le=100,
-            description="New attempts after a failure that may pass. An error in the spec or the data is never retried.",
+            description="New attempts after a failure that may pass. An error in the spec or the data is never "
+            "retried.",
         ),
     ] = 3
     active_deadline: Annotated[
-        Duration | None,
+        PositiveDuration | None,
         Field(description="Time after the first start, over all attempts, after which the run fails, such as 72h."),
     ] = None
     stall_timeout: Annotated[
-        Duration | None,
-        Field(description="Time without any sign of progress after which the attempt is restarted."),
+        PositiveDuration | None,
+        Field(description="Time without any sign of progress after which the attempt is restarted; null never does."),
     ] = "30m"
     start_deadline: Annotated[
-        Duration | None,
+        PositiveDuration | None,
         Field(
-            description="Time that an attempt may wait for a node and its image before the run fails; for ever without it."
+            description="Time that an attempt may wait for a node and its image before the run fails; for ever "
+            "without it."
         ),
     ] = None
     ttl_after_finished: Annotated[
         Duration | None,
         Field(
-            description="Time after the end when the run's Jobs and pods are deleted (never the TrainingRun); never without it."
+            description="Time after the end when the run's Jobs and pods are deleted, never the TrainingRun; "
+            "null keeps them."
         ),
     ] = "24h"
 
@@ -397,8 +556,70 @@ class Approval(ApiModel):
     approved: Annotated[bool, Field(description="May be set at any time; the run starts once it is true.")] = False
 
 
+SPEC_RULES = (
+    Rule(
+        "self.task == 'detection'",
+        "must be detection, the one task that this version trains",
+        path=".task",
+        holds=lambda spec: spec.task is Task.DETECTION,
+    ),
+    Rule(
+        "self.task == 'detection' || !has(self.detection)",
+        "is for task detection only; leave it out",
+        path=".detection",
+        holds=lambda spec: spec.task is Task.DETECTION or spec.detection is None,
+    ),
+    Rule(
+        "self.training.amp == 'disabled' || self.resources.gpus > 0",
+        "must be disabled without a GPU; or set spec.resources.gpus to 1 or more",
+        path=".training.amp",
+        holds=lambda spec: spec.training.amp is MixedPrecision.DISABLED or spec.resources.gpus > 0,
+    ),
+    Rule(
+        "self.resources.gpus == 0 || self.training.batchSize % self.resources.gpus == 0",
+        "must be a multiple of spec.resources.gpus, which share it evenly",
+        path=".training.batchSize",
+        holds=lambda spec: spec.resources.gpus == 0 or spec.training.batch_size % spec.resources.gpus == 0,
+    ),
+    Rule(
+        "!has(self.detection) || !self.detection.rect || self.resources.gpus < 2",
+        "must be false with more than one GPU, which share the pictures at random",
+        path=".detection.rect",
+        holds=lambda spec: spec.detection is None or not spec.detection.rect or spec.resources.gpus < 2,
+    ),
+    Rule(
+        "self.export.all(one, self.export.exists_one(other, other.format == one.format && "
+        "other.dynamic == one.dynamic && "
+        f"other.?opset.orValue({DEFAULT_OPSET}) == one.?opset.orValue({DEFAULT_OPSET})))",
+        "must not ask for the same format, opset and dynamic twice",
+        path=".export",
+        holds=lambda spec: _no_repeats(
+            [(export.format, export.opset or DEFAULT_OPSET, export.dynamic) for export in spec.export]
+        ),
+    ),
+    Rule(
+        "self.formatPriorities.all(one, self.export.exists(export, export.format == one))",
+        "must name formats that spec.export asks for",
+        path=".formatPriorities",
+        holds=lambda spec: set(spec.format_priorities) <= {export.format for export in spec.export},
+    ),
+    Rule(
+        "self.formatPriorities.all(one, self.formatPriorities.exists_one(other, other == one))",
+        "must not name a format twice",
+        path=".formatPriorities",
+        holds=lambda spec: _no_repeats(spec.format_priorities),
+    ),
+)
+
+
+def _no_repeats(items: Sequence[Hashable]) -> bool:
+    return len(set(items)) == len(items)
+
+
 class TrainingRunSpec(ApiModel):
     """One training of one model."""
+
+    rules: ClassVar = SPEC_RULES
 
     task: Annotated[Task, Field(description="What kind of model is trained. This version trains detection.")]
     dataset: Annotated[Dataset, Field(description="The pictures and labels that the model learns from.")]
@@ -420,15 +641,18 @@ class TrainingRunSpec(ApiModel):
         Atomic(),
         Field(
             max_length=16,
-            description="Formats in the order of preference. They are exported in this order, and the first one that is published "
-            "is named as the primary artifact in run.json and status.",
+            description="Formats in the order of preference. They are exported in this order, and the first one"
+            " that is published is named as the primary artifact in run.json and status.",
         ),
     ] = []
     artifacts: Annotated[Artifacts, Field(description="Where results go.")]
     resources: Annotated[Resources, Field(description="What the pod may use and where it may run.")] = Resources()
     recovery: Annotated[
         Recovery,
-        Field(description="What happens when an attempt does not end well, and how long things may take."),
+        Field(
+            description="What happens when an attempt does not end well, and how long things may take. May change "
+            "at any time."
+        ),
     ] = Recovery()
     approval: Annotated[
         Approval, Field(description="A person's word before any GPU is used. May change at any time.")

@@ -102,6 +102,10 @@ class Attempt(ApiModel):
     number: Annotated[int, Field(ge=1, description="Which attempt, counted from 1.")]
     batch_size: Annotated[int, Field(ge=1, description="Batch size of this attempt.")]
     job_name: Annotated[ShortText, Field(description="Name of its Job.")]
+    job_uid: Annotated[
+        ShortText | None, Field(description="UID of its Job, once that was seen: a Job seen and then gone is lost.")
+    ] = None
+    epoch: Annotated[int, Field(ge=0, description="Epochs it has done.")] = 0
     started_at: Annotated[datetime, Field(description="When it was decided upon, before its Job was created.")]
     running_at: Annotated[datetime | None, Field(description="When its pod's container began to run.")] = None
     ended_at: Annotated[datetime | None, Field(description="When it ended.")] = None
@@ -151,6 +155,9 @@ class TrainingRunStatus(ApiModel):
     ] = None
     finished_at: Annotated[datetime | None, Field(description="When the run became Complete or Failed.")] = None
     current_attempt: Annotated[int, Field(ge=0, description="Number of the latest attempt.")] = 0
+    retries: Annotated[
+        int, Field(ge=0, description="Attempts that counted towards maxRetries; interruptions after progress do not.")
+    ] = 0
     batch_size: Annotated[int | None, Field(ge=1, description="Batch size in use.")] = None
     progress: Annotated[Progress | None, Field(description="How far the training is.")] = None
     metrics: Annotated[

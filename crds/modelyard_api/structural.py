@@ -1,0 +1,100 @@
+"""JSON Schema as pydantic writes it, turned into the structural OpenAPI v3 schema that the API server takes.
+
+The API server refuses `$ref`, `anyOf` with null, numeric `exclusiveMinimum`, `const` and `default: null`, and wants
+every string, list and map bounded where CEL looks at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from modelyard_api.base import VALIDATIONS
+
+Schema = dict[str, Any]
+
+_COPIED = {
+    *("type", "format", "description", "enum", "minLength", "maxLength", "pattern", "minimum", "maximum", "multipleOf"),
+    *("minItems", "maxItems", "required", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
+    *("x-kubernetes-map-type", VALIDATIONS),
+}
+_TRANSLATED = {
+    *("$ref", "anyOf", "const", "default", "exclusiveMinimum", "exclusiveMaximum", "properties", "items"),
+    *("additionalProperties", "minProperties", "maxProperties"),
+}
+_LEFT_OUT = {"$defs", "title", "propertyNames"}
+
+
+def structural_schema(model: type[BaseModel]) -> Schema:
+    """The structural schema of `model`: self-contained, with defaults and CEL rules.
+
+    Raises:
+        ValueError: a model uses something that a structural schema has no word for.
+    """
+    schema = model.model_json_schema(by_alias=True)
+    return _structural(schema, schema.get("$defs", {}))
+
+
+def _structural(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> Schema:
+    schema, optional = _resolved(schema, definitions)
+    unknown = schema.keys() - _COPIED - _TRANSLATED - _LEFT_OUT
+    if unknown:
+        raise ValueError(f"a structural schema has no word for {', '.join(sorted(unknown))}")
+    result: Schema = {key: value for key, value in schema.items() if key in _COPIED}
+    if "const" in schema:
+        result["enum"] = [schema["const"]]
+    for bound in ("Minimum", "Maximum"):
+        if f"exclusive{bound}" in schema:
+            result |= {bound.lower(): schema[f"exclusive{bound}"], f"exclusive{bound}": True}
+    if "items" in schema:
+        result["items"] = _structural(schema["items"], definitions)
+    if "properties" in schema:
+        result["properties"] = {name: _structural(part, definitions) for name, part in schema["properties"].items()}
+    elif isinstance(schema.get("additionalProperties"), dict):
+        result["additionalProperties"] = _structural(schema["additionalProperties"], definitions)
+        result |= {key: schema[key] for key in ("minProperties", "maxProperties") if key in schema}
+    if schema.get("default") is not None:
+        result["default"] = _without_defaults(schema["default"], result)
+        if optional:
+            # Null is something else than nothing here: it keeps the default from being filled in.
+            result["nullable"] = True
+    return result
+
+
+def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> tuple[Schema, bool]:
+    """The schema with `$ref` and `anyOf` with null put in place, and whether null was among the choices."""
+    own = {key: value for key, value in schema.items() if key not in {"$ref", "anyOf"}}
+    optional = False
+    if "$ref" in schema:
+        base, optional = _resolved(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions)
+    elif "anyOf" in schema:
+        choices = [choice for choice in schema["anyOf"] if choice.get("type") != "null"]
+        if len(choices) != 1:
+            raise ValueError("a structural schema has no word for a choice between types")
+        base, _ = _resolved(choices[0], definitions)
+        optional = True
+    else:
+        return dict(schema), False
+    rules = [*base.get(VALIDATIONS, []), *own.get(VALIDATIONS, [])]
+    return {**base, **own, **({VALIDATIONS: rules} if rules else {})}, optional
+
+
+def _without_defaults(value: Any, schema: Schema) -> Any:
+    """`value` less what the API server fills in by itself, so that each default stands in one place."""
+    if isinstance(value, list) and "items" in schema:
+        return [_without_defaults(item, schema["items"]) for item in value]
+    if isinstance(value, dict) and "properties" in schema:
+        parts = {
+            name: _without_defaults(part, schema["properties"][name])
+            for name, part in value.items()
+            if part is not None
+        }
+        return {
+            name: part for name, part in parts.items() if part != schema["properties"][name].get("default", _NO_DEFAULT)
+        }
+    return value
+
+
+_NO_DEFAULT = object()
