@@ -118,7 +118,7 @@ class BareControlPlane:
             self._launch("kwok", self._kwok())
             for index in range(self._options.kwok_nodes):
                 self.api.post("/api/v1/nodes", kwok.node(index, self._options.gpus_per_node, self._options.node_labels))
-        self._await("the default service account exists", self._has_service_account, deadline)
+        self.wait_for_service_account("default", deadline - time.monotonic())
         for component in ("manager", "scheduler"):
             self._await(f"the {component} is ready", partial(self._is_healthy, self._ports[component]), deadline)
         self._await("every node is ready", self._nodes_are_ready, deadline)
@@ -133,6 +133,15 @@ class BareControlPlane:
     def wait_until_ready(self, seconds: float = 60.0) -> None:
         """Wait for the API server, say after a test has started it again. Raises as `start`."""
         self._await("the API server is ready", self._api_is_ready, time.monotonic() + seconds)
+
+    def wait_for_service_account(self, namespace: str, seconds: float = 60.0) -> None:
+        """Wait until the namespace has its `default` account, without which it takes no pod. Raises as `start`."""
+        is_there = partial(self._has_service_account, namespace)
+        self._await(f"namespace {namespace} has a service account", is_there, time.monotonic() + seconds)
+
+    def client(self, token: str) -> KubeApi:
+        """A client with another token."""
+        return KubeApi(self.url, self.ca, token)
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl prints. Raises shell.CommandFailed."""
@@ -178,9 +187,9 @@ class BareControlPlane:
         except (ApiError, OSError):
             return False
 
-    def _has_service_account(self) -> bool:
+    def _has_service_account(self, namespace: str) -> bool:
         try:
-            self.api.get("/api/v1/namespaces/default/serviceaccounts/default")
+            self.api.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/default")
         except ApiError as refusal:
             if refusal.code != 404:
                 raise

@@ -1,0 +1,40 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from modelyard_cluster.bare import BareControlPlane, BareOptions, bare_control_plane
+from modelyard_cluster.kwok import BY_HAND
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareControlPlane]:
+    """A real API server, controllers, scheduler and two simulated nodes of 8 GPUs; a Job's pod runs there for 1 s.
+
+    The programs are built if they are missing, which takes minutes the first time.
+    """
+    with bare_control_plane(tmp_path_factory.mktemp("control-plane"), BareOptions(kwok_nodes=2)) as plane:
+        yield plane
+
+
+@pytest.fixture
+def namespace(control_plane: BareControlPlane) -> Iterator[str]:
+    """A namespace of the test's own; pods in it run and succeed by themselves."""
+    yield from _namespace(control_plane, "test")
+
+
+@pytest.fixture
+def by_hand_namespace(control_plane: BareControlPlane) -> Iterator[str]:
+    """A test's own namespace, whose pods stay Pending until it moves them on with modelyard_cluster.by_hand."""
+    yield from _namespace(control_plane, BY_HAND)
+
+
+def _namespace(plane: BareControlPlane, prefix: str) -> Iterator[str]:
+    name = f"{prefix}-{uuid.uuid4().hex[:8]}"
+    plane.api.post("/api/v1/namespaces", {"metadata": {"name": name}})
+    plane.wait_for_service_account(name)
+    yield name
+    plane.api.delete(f"/api/v1/namespaces/{name}")
