@@ -69,8 +69,8 @@ def training_run_schema() -> Schema:
     schema["properties"] |= {
         "apiVersion": {"type": "string", "description": f"Version of the API: {GROUP}/{VERSION}."},
         "kind": {"type": "string", "description": f"Kind of the object: {KIND}."},
-        # The API server has a schema of its own for metadata, and takes no other.
-        "metadata": {"type": "object"},
+        # The API server has a schema of its own for metadata; only the name may be looked at.
+        "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
     }
     schema["required"] = ["spec"]
     return schema

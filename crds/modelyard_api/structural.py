@@ -56,7 +56,7 @@ def _structural(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) ->
         result["additionalProperties"] = _structural(schema["additionalProperties"], definitions)
         result |= {key: schema[key] for key in ("minProperties", "maxProperties") if key in schema}
     if schema.get("default") is not None:
-        result["default"] = _without_defaults(schema["default"], result)
+        result["default"] = _without_null(schema["default"])
         if optional:
             # Null is something else than nothing here: it keeps the default from being filled in.
             result["nullable"] = True
@@ -81,20 +81,14 @@ def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> t
     return {**base, **own, **({VALIDATIONS: rules} if rules else {})}, optional
 
 
-def _without_defaults(value: Any, schema: Schema) -> Any:
-    """`value` less what the API server fills in by itself, so that each default stands in one place."""
-    if isinstance(value, list) and "items" in schema:
-        return [_without_defaults(item, schema["items"]) for item in value]
-    if isinstance(value, dict) and "properties" in schema:
-        parts = {
-            name: _without_defaults(part, schema["properties"][name])
-            for name, part in value.items()
-            if part is not None
-        }
-        return {
-            name: part for name, part in parts.items() if part != schema["properties"][name].get("default", _NO_DEFAULT)
-        }
+def _without_null(value: Any) -> Any:
+    """A default without the fields that have none of their own.
+
+    It is written out in full although the API server would fill in the rest: it checks a default against the CEL rules
+    before it does so.
+    """
+    if isinstance(value, list):
+        return [_without_null(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _without_null(part) for name, part in value.items() if part is not None}
     return value
-
-
-_NO_DEFAULT = object()
