@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 _SHOWN_LOG_BYTES = 3000
+_LOWEST_PORT = 10000
 
 
 class DaemonFailed(RuntimeError):  # noqa: N818 - named for what happened, as CommandFailed is
@@ -106,9 +108,18 @@ def kill_left_over(pid: int, program: Path) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nothing listens on, all different."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+    """Ports of 127.0.0.1 that nothing listens on, all different.
+
+    They lie below the range from which the kernel takes the local ports of outgoing connections: one of those could
+    have the port by the time our program wants it.
+    """
+    end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    candidates = random.sample(range(_LOWEST_PORT, end), k=min(end - _LOWEST_PORT, 50 * count))
+    found: list[int] = []
+    for port in candidates:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise DaemonFailed(f"There are no {count} free ports on 127.0.0.1 between {_LOWEST_PORT} and {end}.")
