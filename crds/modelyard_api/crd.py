@@ -12,8 +12,8 @@ import yaml
 
 from modelyard_api import GROUP, VERSION
 from modelyard_api.generated import generate
-from modelyard_api.structural import Schema, structural_schema
-from modelyard_api.training_run import KIND, PLURAL, SINGULAR, TrainingRun
+from modelyard_api.schema import training_run_schema
+from modelyard_api.training_run import KIND, PLURAL, SINGULAR
 
 CRD_FILE = Path(__file__).parents[1] / f"{PLURAL}.{GROUP}.yaml"
 MAX_BYTES = 256 * 1024
@@ -61,19 +61,6 @@ COLUMNS = (
     Column("Node", ".status.attempts[-1:].node", "Node of the latest attempt.", priority=1),
     Column("Artifacts", ".status.artifactsUri", "Folder of the published files.", priority=1),
 )
-
-
-def training_run_schema() -> Schema:
-    """The structural schema of a TrainingRun."""
-    schema = structural_schema(TrainingRun)
-    schema["properties"] |= {
-        "apiVersion": {"type": "string", "description": f"Version of the API: {GROUP}/{VERSION}."},
-        "kind": {"type": "string", "description": f"Kind of the object: {KIND}."},
-        # The API server has a schema of its own for metadata; only the name may be looked at.
-        "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
-    }
-    schema["required"] = ["spec"]
-    return schema
 
 
 def custom_resource_definition() -> dict[str, Any]:

@@ -530,8 +530,11 @@ class Recovery(ApiModel):
         Field(description="Time after the first start, over all attempts, after which the run fails, such as 72h."),
     ] = None
     stall_timeout: Annotated[
-        PositiveDuration | None,
-        Field(description="Time without any sign of progress after which the attempt is restarted; null never does."),
+        PositiveDuration,
+        Field(
+            description="Time without any sign of progress after which the attempt is restarted; 99999h is as good as "
+            "never."
+        ),
     ] = "30m"
     start_deadline: Annotated[
         PositiveDuration | None,
@@ -541,10 +544,10 @@ class Recovery(ApiModel):
         ),
     ] = None
     ttl_after_finished: Annotated[
-        Duration | None,
+        Duration,
         Field(
-            description="Time after the end when the run's Jobs and pods are deleted, never the TrainingRun; "
-            "null keeps them."
+            description="Time after the end when the run's Jobs and pods are deleted, never the TrainingRun; 99999h is "
+            "as good as never."
         ),
     ] = "24h"
 

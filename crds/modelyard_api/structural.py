@@ -56,10 +56,9 @@ def _structural(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) ->
         result["additionalProperties"] = _structural(schema["additionalProperties"], definitions)
         result |= {key: schema[key] for key in ("minProperties", "maxProperties") if key in schema}
     if schema.get("default") is not None:
-        result["default"] = _without_null(schema["default"])
         if optional:
-            # Null is something else than nothing here: it keeps the default from being filled in.
-            result["nullable"] = True
+            raise ValueError("null beside a default means nothing to kubectl apply, which leaves it out")
+        result["default"] = _without_null(schema["default"])
     return result
 
 
