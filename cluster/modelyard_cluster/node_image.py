@@ -1,0 +1,126 @@
+"""kind's node image: the stock one where an image registry is in reach, else one made of packages and Go modules."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .cache import REPOSITORY, binary_folder, cache_folder, fingerprint
+from .console import say
+from .engine import Engine
+from .images import base_image, scratch_folder
+from .shell import run
+from .tools import ensure_tools, source_folder
+from .toolsets import PROGRAMS
+
+NODE_FOLDER = REPOSITORY / "cluster" / "node"
+_NODE_PROGRAMS = ("kubelet", "kubeadm", "kubectl", "containerd", "containerd-shim-runc-v2", "ctr", "crictl")
+_IMAGE_PROGRAMS = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "etcd",
+    "coredns",
+    "local-path-provisioner",
+)
+# What node/*.yaml calls the images that kind's own manifests have under other names.
+_OWN_IMAGES = {
+    "shell": "docker.io/modelyard/shell:node",
+    "local-path-provisioner": "docker.io/modelyard/local-path-provisioner:node",
+}
+
+
+@dataclass(frozen=True)
+class _ControlPlaneImage:
+    """An image that the node holds: its name, its stage in images.Dockerfile, and which program, if it serves several."""
+
+    name: str
+    stage: str
+    program: str
+
+
+def kubernetes_version() -> str:
+    return PROGRAMS["kubelet"].version
+
+
+def node_image(engine: Engine) -> str:
+    """The name of an image that `kind create cluster --image` takes, made first if need be."""
+    stock = f"kindest/node:{kubernetes_version()}"
+    if engine.can_pull(stock):
+        return stock
+    ensure_tools(*_NODE_PROGRAMS, *_IMAGE_PROGRAMS)
+    base = base_image(engine)
+    marks = [binary_folder() / f".{name}.fingerprint" for name in (*_NODE_PROGRAMS, *_IMAGE_PROGRAMS)]
+    tag = f"modelyard-node:{fingerprint([NODE_FOLDER, *marks], base)[:12]}"
+    if engine.has_image(tag):
+        return tag
+    with scratch_folder() as context:
+        kind_files = context / "kind"
+        shutil.copytree(source_folder("sigs.k8s.io/kind") / "images/base/files", kind_files)
+        shutil.copytree(NODE_FOLDER, context / "node")
+        _link(context / "bin", _NODE_PROGRAMS)
+        say("  building the control plane's images")
+        _save_control_plane(engine, base, kind_files, context / "images.tar")
+        say(f"  building {tag}")
+        _build(engine, context, "node/Dockerfile", tag, BASE_IMAGE=base, KUBERNETES_VERSION=kubernetes_version())
+    return tag
+
+
+def _save_control_plane(engine: Engine, base: str, kind_files: Path, archive: Path) -> None:
+    """Build the images that kubeadm and node/*.yaml ask for, and put them into one archive."""
+    images = list(_control_plane_images(kind_files))
+    with scratch_folder() as context:
+        _link(context, _IMAGE_PROGRAMS)
+        run("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", context / "pause", ".",
+            cwd=NODE_FOLDER / "pause", env={"CGO_ENABLED": "0", "GOCACHE": str(context / "go-cache")})  # fmt: skip
+        shutil.rmtree(context / "go-cache")
+        shutil.copy(NODE_FOLDER / "images.Dockerfile", context / "Dockerfile")
+        for image in images:
+            _build(
+                engine, context, "Dockerfile", image.name, target=image.stage, BASE_IMAGE=base, PROGRAM=image.program
+            )
+    names = [image.name for image in images]
+    engine.docker("save", "--output", archive, *names)
+    engine.docker("rmi", "--no-prune", *names)
+
+
+def _control_plane_images(kind_files: Path) -> Iterable[_ControlPlaneImage]:
+    """What must be in the node: kubeadm's list, the pause image of kind's containerd configuration, and our own."""
+    listed = run(binary_folder() / "kubeadm", "config", "images", "list", "--kubernetes-version", kubernetes_version())
+    for name in listed.split():
+        program = name.rsplit("/", 1)[-1].split(":")[0]
+        if program != "pause":
+            stage = program if program in {"coredns", "kube-proxy"} else "kubernetes"
+            yield _ControlPlaneImage(name, stage, program)
+    configuration = (kind_files / "etc/containerd/config.toml").read_text()
+    for name in re.findall(r'sandbox_image\s*=\s*"(\S+)"', configuration):
+        yield _ControlPlaneImage(name, "pause", "pause")
+    for stage, name in _OWN_IMAGES.items():
+        yield _ControlPlaneImage(name, stage, stage)
+
+
+def _build(engine: Engine, context: Path, dockerfile: str, tag: str, target: str = "", **arguments: str) -> None:
+    engine.docker(
+        "build",
+        *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
+        *(("--target", target) if target else ()),
+        "--progress=plain",
+        "--file",
+        context / dockerfile,
+        "--tag",
+        tag,
+        context,
+        log=cache_folder() / "logs" / "node-image.log",
+    )
+
+
+def _link(folder: Path, programs: Iterable[str]) -> None:
+    """Hard links: half a gigabyte of programs need not be copied to be read."""
+    folder.mkdir(exist_ok=True)
+    for name in programs:
+        os.link(binary_folder() / name, folder / name)
