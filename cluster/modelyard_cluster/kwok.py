@@ -35,6 +35,8 @@ kind: KwokConfiguration
 options:
   podPlayStageParallelism: {_PARALLELISM}
   nodePlayStageParallelism: {_PARALLELISM}
+  nodeLeaseParallelism: {_PARALLELISM}
+  podsOnNodeSyncParallelism: {_PARALLELISM}
 """
     return "---\n".join([options, *stages])
 
