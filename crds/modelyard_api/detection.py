@@ -124,7 +124,7 @@ class Detection(ApiModel):
     rules: ClassVar = (
         Rule(
             "!self.rect || (self.augment.mosaic == 0.0 && self.augment.mixup == 0.0 && self.augment.cutmix == 0.0)",
-            "joins no pictures, so that augment.mosaic, augment.mixup and augment.cutmix must be 0 with it",
+            "needs augment.mosaic, augment.mixup and augment.cutmix to be 0, since it joins no pictures",
             path=".rect",
             holds=lambda detection: (
                 not detection.rect

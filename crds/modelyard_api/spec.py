@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from modelyard_api import GROUP
 from modelyard_api.base import ApiModel, Atomic, Duration, Matches, PositiveDuration, Rule
 from modelyard_api.detection import Detection
 from modelyard_api.quantity import quantity
@@ -15,7 +17,10 @@ from modelyard_api.quantity import quantity
 Name = Annotated[
     str,
     StringConstraints(max_length=253),
-    Matches("must be a Kubernetes name such as s3-credentials", (r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",)),
+    Matches(
+        "must be a Kubernetes name: lower-case letters, digits, hyphens and dots",
+        (r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",),
+    ),
 ]
 S3Uri = Annotated[
     str,
@@ -387,6 +392,9 @@ class Artifacts(ApiModel):
     ] = None
 
 
+GPU_TYPE_LABEL = f"{GROUP}/gpu-type"
+"""Label of nodes that says which kind of GPU they have."""
+
 LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 LabelValue = Annotated[
     str,
@@ -467,12 +475,24 @@ class Resources(ApiModel):
             path=".sharedMemory",
             holds=lambda resources: quantity(resources.shared_memory) < quantity(resources.memory),
         ),
+        Rule(
+            f"self.nodeSelector.all(key, key.matches('{LABEL_KEY}'))",
+            "must have keys that are names of labels, such as topology.kubernetes.io/zone",
+            path=".nodeSelector",
+            holds=lambda resources: all(re.fullmatch(LABEL_KEY, key) for key in resources.node_selector),
+        ),
+        Rule(
+            f"!has(self.gpuType) || !('{GPU_TYPE_LABEL}' in self.nodeSelector)",
+            f"must leave out {GPU_TYPE_LABEL}, which gpuType sets",
+            path=".nodeSelector",
+            holds=lambda resources: resources.gpu_type is None or GPU_TYPE_LABEL not in resources.node_selector,
+        ),
     )
 
     gpus: Annotated[int, Field(ge=0, le=16, description="GPUs (nvidia.com/gpu) of the pod; 0 trains on the CPU.")] = 1
     gpu_type: Annotated[
         LabelValue | None,
-        Field(min_length=1, description="Kind of GPU: the value of the node label modelyard.dev/gpu-type."),
+        Field(min_length=1, description=f"Kind of GPU: the value of the node label {GPU_TYPE_LABEL}."),
     ] = None
     cpu: Annotated[Cores, Field(description="CPU cores, such as 4 or 500m, requested and allowed.")] = "4"
     memory: Annotated[

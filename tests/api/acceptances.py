@@ -1,0 +1,137 @@
+"""What is accepted: right manifests, each in one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.api.manifests import Changes
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """A change to a right manifest that leaves it right."""
+
+    what: str
+    changes: Changes
+
+    def __str__(self) -> str:
+        return self.what
+
+
+ACCEPTED = (
+    Acceptance("as little as can be said", {}),
+    Acceptance("a name of 63 letters", {"metadata.name": "a" * 63}),
+    Acceptance("a bucket without a prefix", {"spec.artifacts.s3.uri": "s3://models"}),
+    Acceptance("an S3 service of one's own", {"spec.dataset.s3.endpoint": "http://s3.storage.svc:7070"}),
+    Acceptance("S3 by service account", {"spec.dataset.s3": {"uri": "s3://datasets/", "region": "eu-central-1"}}),
+    Acceptance("a data set that the image holds", {"spec.dataset": {"path": "/data/digits", "format": "coco"}}),
+    Acceptance("a tenth of the pictures", {"spec.dataset.fraction": 0.1, "spec.dataset.validationSplit": 0.5}),
+    Acceptance("one epoch without warm-up", {"spec.training": {"epochs": 1, "schedule": {"warmupEpochs": 0}}}),
+    Acceptance("a warm-up of half an epoch", {"spec.training": {"epochs": 2, "schedule": {"warmupEpochs": 0.5}}}),
+    Acceptance(
+        "SGD with a linear schedule",
+        {
+            "spec.training.optimizer": {"name": "SGD", "learningRate": 0.01, "momentum": 0.937, "weightDecay": 0},
+            "spec.training.schedule": {"name": "linear", "warmupMomentum": 0.8, "finalFraction": 1},
+        },
+    ),
+    Acceptance(
+        "everything that the training block says",
+        {
+            "spec.training": {
+                "epochs": 300,
+                "batchSize": 32,
+                "gradientAccumulation": 2,
+                "imageSize": 1280,
+                "patience": 50,
+                "seed": 2147483647,
+                "amp": "bf16",
+                "workers": 0,
+                "cache": "disk",
+                "savePeriod": 10,
+                "freeze": 10,
+                "deterministic": False,
+            }
+        },
+    ),
+    Acceptance("eight GPUs that share a batch", {"spec.training.batchSize": 64, "spec.resources.gpus": 8}),
+    Acceptance("training on the CPU", {"spec.resources": {"gpus": 0, "cpu": "1500m", "memory": "4Gi"}}),
+    Acceptance("a kind of GPU", {"spec.resources": {"gpus": 2, "gpuType": "nvidia-l4"}}),
+    Acceptance(
+        "a place to run",
+        {
+            "spec.resources": {
+                "queue": "vision.gpus",
+                "serviceAccountName": "trainer",
+                "priorityClassName": "batch-low",
+                "nodeSelector": {"topology.kubernetes.io/zone": "a", "dedicated": ""},
+                "tolerations": [
+                    {"key": "nvidia.com/gpu"},
+                    {"key": "dedicated", "operator": "Equal", "value": "vision", "effect": "NoSchedule"},
+                ],
+                "image": "registry.example.com:5000/team/trainer@sha256:" + "0" * 64,
+            }
+        },
+    ),
+    Acceptance(
+        "quantities of every kind", {"spec.resources": {"cpu": "0.5", "memory": "1.5Gi", "sharedMemory": "64M"}}
+    ),
+    Acceptance(
+        "every augmentation",
+        {
+            "spec.detection.augment": {
+                "hsvH": 0.015,
+                "hsvS": 0.7,
+                "hsvV": 0.4,
+                "degrees": 10,
+                "translate": 0.1,
+                "scale": 0.5,
+                "shear": 2,
+                "perspective": 0.0005,
+                "flipud": 0.1,
+                "fliplr": 0.5,
+                "bgr": 0.1,
+                "mosaic": 1,
+                "closeMosaic": 0,
+                "mixup": 0.1,
+                "cutmix": 0.1,
+                "copyPaste": 0.3,
+                "copyPasteMode": "mixup",
+                "multiScale": 0.5,
+            }
+        },
+    ),
+    Acceptance("weights of the losses", {"spec.detection.loss": {"box": 7.5, "cls": 0.5, "dfl": 1.5, "clsPw": 0.25}}),
+    Acceptance("rectangles without mosaic", {"spec.detection": {"rect": True, "augment": {"mosaic": 0}}}),
+    Acceptance(
+        "a validation of one's own",
+        {"spec.detection": {"validation": {"conf": 0.01, "iou": 0.6, "maxDet": 100, "agnosticNms": True}}},
+    ),
+    Acceptance("no export", {"spec.export": []}),
+    Acceptance(
+        "several exports in the order of preference",
+        {
+            "spec.export": [
+                {"format": "onnx", "opset": 14, "dynamic": True},
+                {"format": "onnx", "opset": 14},
+                {"format": "onnx", "tolerance": 0.01},
+                {"format": "torchscript"},
+            ],
+            "spec.formatPriorities": ["torchscript", "onnx"],
+        },
+    ),
+    Acceptance(
+        "every limit of time",
+        {
+            "spec.recovery": {
+                "maxRetries": 0,
+                "activeDeadline": "72h",
+                "stallTimeout": "99999h",
+                "startDeadline": "1h30m15s",
+                "ttlAfterFinished": "0s",
+            }
+        },
+    ),
+    Acceptance("a run that waits for approval", {"spec.approval": {"required": True}}),
+    Acceptance("a run that is created suspended", {"spec.suspend": True}),
+)

@@ -1,0 +1,41 @@
+"""TrainingRuns for the tables of these tests: one that is right, and small changes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+Manifest = dict[str, Any]
+Changes = Mapping[str, object]
+
+ABSENT = object()
+"""As the value of a change: the field is taken away."""
+
+RIGHT: Manifest = {
+    "apiVersion": "modelyard.dev/v1alpha1",
+    "kind": "TrainingRun",
+    "metadata": {"name": "right"},
+    "spec": {
+        "task": "detection",
+        "dataset": {"s3": {"uri": "s3://datasets/digits/v1/", "secretRef": {"name": "s3"}}},
+        "model": {"architecture": "yolov5nu"},
+        "artifacts": {"s3": {"uri": "s3://models/", "secretRef": {"name": "s3"}}},
+    },
+}
+"""As little as a TrainingRun can say."""
+
+
+def changed(changes: Changes, base: Manifest = RIGHT) -> Manifest:
+    """`base` with each value put at its dotted path, such as `spec.training.epochs` or `spec.export.0.opset`."""
+    result = deepcopy(base)
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        place: Any = result
+        for part in parents:
+            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
+        if value is ABSENT:
+            del place[last]
+        else:
+            place[int(last) if isinstance(place, list) else last] = value
+    return result

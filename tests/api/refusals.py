@@ -1,0 +1,394 @@
+"""What is refused, and with which sentence: the table for the API server and for the laptop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.api.manifests import ABSENT, Changes
+
+A_NAME = "must be a Kubernetes name: lower-case letters, digits, hyphens and dots"
+A_BUCKET = "must be s3://BUCKET/PREFIX, such as s3://datasets/digits/v1/"
+AN_ADDRESS = "must be http://HOST:PORT or https://HOST:PORT"
+A_REGION = "must be a region such as us-east-1"
+A_FOLDER = "must be a path that begins with /"
+A_LABEL = "must be the value of a label, such as nvidia-l4"
+BYTES = "must be a number of bytes above zero, such as 16Gi"
+A_TIME = "must be a length of time above zero, such as 90s, 30m or 1h30m"
+A_RUN_NAME = "must be at most 63 lower-case letters, digits and hyphens, since Jobs and folders are named after it"
+TWICE = "must not ask for the same format, opset and dynamic twice"
+FIXED = "is fixed once the run has started; create a new TrainingRun with another name"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A change that makes a right manifest wrong in one way.
+
+    Attributes:
+        what: what is wrong with it, as the name of the test.
+        path: the field that the refusal names.
+        sentence: what would be right, to the letter.
+        in_a_cluster_only: `modelyard train` on a laptop takes it.
+    """
+
+    what: str
+    changes: Changes
+    path: str
+    sentence: str
+    in_a_cluster_only: bool = False
+
+    def __str__(self) -> str:
+        return self.what
+
+
+BY_RULES = (
+    Refusal("a name with a dot", {"metadata.name": "a.b"}, "metadata.name", A_RUN_NAME),
+    Refusal("a name of 64 letters", {"metadata.name": "a" * 64}, "metadata.name", A_RUN_NAME),
+    *(
+        Refusal(
+            f"the task {task}",
+            {"spec.task": task},
+            "spec.task",
+            "must be detection, the one task that this version trains",
+        )
+        for task in ("classification", "face-id", "reid")
+    ),
+    # Where the data comes from and the results go
+    Refusal(
+        "a data set without a source",
+        {"spec.dataset.s3": ABSENT},
+        "spec.dataset",
+        "must name one source: either s3 or path",
+    ),
+    Refusal(
+        "a data set with two sources",
+        {"spec.dataset.path": "/data"},
+        "spec.dataset",
+        "must name one source: either s3 or path",
+    ),
+    Refusal(
+        "a data set in a relative folder",
+        {"spec.dataset": {"path": "data/digits"}},
+        "spec.dataset.path",
+        A_FOLDER,
+    ),
+    Refusal("artifacts nowhere", {"spec.artifacts": {}}, "spec.artifacts", "must name where results go, as s3"),
+    Refusal(
+        "artifacts in two places",
+        {"spec.artifacts.path": "/results"},
+        "spec.artifacts",
+        "must name one place: either s3 or path",
+    ),
+    Refusal(
+        "artifacts in a folder of the pod",
+        {"spec.artifacts": {"path": "/results"}},
+        "spec.artifacts.path",
+        "is for `modelyard train` on a computer of your own; in a cluster use s3",
+        in_a_cluster_only=True,
+    ),
+    Refusal(
+        "artifacts in a relative folder",
+        {"spec.artifacts": {"path": "results"}},
+        "spec.artifacts.path",
+        A_FOLDER,
+    ),
+    *(
+        Refusal(f"{block} with {wrong}", {f"spec.{block}.s3.{field}": value}, f"spec.{block}.s3.{field}", sentence)
+        for block in ("dataset", "artifacts")
+        for wrong, field, value, sentence in (
+            ("an address that is not S3's", "uri", "https://datasets/digits", A_BUCKET),
+            ("a bucket of two letters", "uri", "s3://ab/digits", A_BUCKET),
+            ("a bucket in capitals", "uri", "s3://Datasets/digits", A_BUCKET),
+            ("an endpoint without a scheme", "endpoint", "s3.storage.svc:7070", AN_ADDRESS),
+            ("an endpoint with a space", "endpoint", "http://s3.storage.svc:7070/a b", AN_ADDRESS),
+            ("a region in capitals", "region", "US-EAST-1", A_REGION),
+            ("a Secret's name in capitals", "secretRef.name", "My_Secret", A_NAME),
+        )
+    ),
+    Refusal(
+        "an architecture with a path",
+        {"spec.model.architecture": "../yolov5nu"},
+        "spec.model.architecture",
+        "must be the name of an architecture, such as yolov5nu",
+    ),
+    # Training
+    Refusal(
+        "a warm-up as long as the training",
+        {"spec.training.epochs": 10, "spec.training.schedule.warmupEpochs": 10},
+        "spec.training.schedule.warmupEpochs",
+        "must leave at least one of spec.training.epochs after the warm-up; 0 is no warm-up",
+    ),
+    Refusal(
+        "a warm-up that leaves half an epoch",
+        {"spec.training.epochs": 3, "spec.training.schedule.warmupEpochs": 2.5},
+        "spec.training.schedule.warmupEpochs",
+        "must leave at least one of spec.training.epochs after the warm-up; 0 is no warm-up",
+    ),
+    *(
+        Refusal(
+            f"{amp} without a GPU",
+            {"spec.training.amp": amp, "spec.resources.gpus": 0},
+            "spec.training.amp",
+            "must be disabled without a GPU; or set spec.resources.gpus to 1 or more",
+        )
+        for amp in ("bf16", "fp16")
+    ),
+    Refusal(
+        "a batch that GPUs cannot share evenly",
+        {"spec.training.batchSize": 10, "spec.resources.gpus": 4},
+        "spec.training.batchSize",
+        "must be a multiple of spec.resources.gpus, which share it evenly",
+    ),
+    Refusal(
+        "detection's block with another task",
+        {"spec.task": "classification", "spec.detection": {}},
+        "spec.detection",
+        "is for task detection only; leave it out",
+    ),
+    *(
+        Refusal(
+            f"rectangles with {field}",
+            {"spec.detection": {"rect": True, "augment": {"mosaic": 0, field: 0.5}}},
+            "spec.detection.rect",
+            "needs augment.mosaic, augment.mixup and augment.cutmix to be 0, since it joins no pictures",
+        )
+        for field in ("mosaic", "mixup", "cutmix")
+    ),
+    Refusal(
+        "rectangles on two GPUs",
+        {"spec.detection": {"rect": True, "augment": {"mosaic": 0}}, "spec.resources.gpus": 2},
+        "spec.detection.rect",
+        "must be false with more than one GPU, which share the pictures at random",
+    ),
+    # Export
+    Refusal(
+        "an opset for TorchScript",
+        {"spec.export": [{"format": "onnx"}, {"format": "torchscript", "opset": 17}]},
+        "spec.export[1].opset",
+        "is for format onnx only; leave it out",
+    ),
+    Refusal(
+        "open shapes for TorchScript",
+        {"spec.export": [{"format": "torchscript", "dynamic": True}]},
+        "spec.export[0].dynamic",
+        "is for format onnx only; leave it out or set it to false",
+    ),
+    Refusal(
+        "the same export twice",
+        {"spec.export": [{"format": "onnx", "opset": 14}, {"format": "onnx", "opset": 14, "tolerance": 0.01}]},
+        "spec.export",
+        TWICE,
+    ),
+    Refusal(
+        "the default opset beside the same opset",
+        {"spec.export": [{"format": "onnx"}, {"format": "onnx", "opset": 17}]},
+        "spec.export",
+        TWICE,
+    ),
+    Refusal(
+        "a preference for a format that is not exported",
+        {"spec.formatPriorities": ["torchscript"]},
+        "spec.formatPriorities",
+        "must name formats that spec.export asks for",
+    ),
+    Refusal(
+        "a format preferred twice",
+        {"spec.formatPriorities": ["onnx", "onnx"]},
+        "spec.formatPriorities",
+        "must not name a format twice",
+    ),
+    # Resources
+    Refusal(
+        "a kind of GPU without a GPU",
+        {"spec.resources": {"gpus": 0, "gpuType": "nvidia-l4"}},
+        "spec.resources.gpuType",
+        "needs a GPU: set spec.resources.gpus to 1 or more, or leave it out",
+    ),
+    Refusal("a kind of GPU with a space", {"spec.resources.gpuType": "nvidia l4"}, "spec.resources.gpuType", A_LABEL),
+    Refusal(
+        "no cores",
+        {"spec.resources.cpu": "0"},
+        "spec.resources.cpu",
+        "must be a number of cores above zero, such as 4 or 500m",
+    ),
+    Refusal("memory in words", {"spec.resources.memory": "16 GB"}, "spec.resources.memory", BYTES),
+    Refusal("no memory", {"spec.resources.memory": "0Gi"}, "spec.resources.memory", BYTES),
+    Refusal("thousandths of bytes", {"spec.resources.scratch": "500m"}, "spec.resources.scratch", BYTES),
+    Refusal("negative shared memory", {"spec.resources.sharedMemory": "-1Gi"}, "spec.resources.sharedMemory", BYTES),
+    Refusal(
+        "shared memory as large as the memory",
+        {"spec.resources.memory": "2048Mi", "spec.resources.sharedMemory": "2Gi"},
+        "spec.resources.sharedMemory",
+        "must be less than spec.resources.memory, which it is a part of",
+    ),
+    Refusal(
+        "a queue in capitals",
+        {"spec.resources.queue": "GPUs"},
+        "spec.resources.queue",
+        "must be the name of a LocalQueue, such as gpus",
+    ),
+    Refusal(
+        "a service account in capitals",
+        {"spec.resources.serviceAccountName": "Trainer"},
+        "spec.resources.serviceAccountName",
+        A_NAME,
+    ),
+    Refusal(
+        "a priority class with an underscore",
+        {"spec.resources.priorityClassName": "high_priority"},
+        "spec.resources.priorityClassName",
+        A_NAME,
+    ),
+    Refusal(
+        "a node label with a space in its value",
+        {"spec.resources.nodeSelector": {"zone": "a b"}},
+        "spec.resources.nodeSelector[zone]",
+        A_LABEL,
+    ),
+    Refusal(
+        "a node label with a space in its key",
+        {"spec.resources.nodeSelector": {"a zone": "b"}},
+        "spec.resources.nodeSelector",
+        "must have keys that are names of labels, such as topology.kubernetes.io/zone",
+    ),
+    Refusal(
+        "two words on the kind of GPU",
+        {"spec.resources": {"gpuType": "nvidia-l4", "nodeSelector": {"modelyard.dev/gpu-type": "nvidia-t4"}}},
+        "spec.resources.nodeSelector",
+        "must leave out modelyard.dev/gpu-type, which gpuType sets",
+    ),
+    Refusal(
+        "a toleration without a key",
+        {"spec.resources.tolerations": [{"key": ""}]},
+        "spec.resources.tolerations[0].key",
+        "must be the key of a taint, such as nvidia.com/gpu",
+    ),
+    Refusal(
+        "a toleration of any value with a value",
+        {"spec.resources.tolerations": [{"key": "gpu", "operator": "Exists", "value": "yes"}]},
+        "spec.resources.tolerations[0].value",
+        "is for operator Equal only; leave it out",
+    ),
+    Refusal(
+        "a toleration of a value that no label can have",
+        {"spec.resources.tolerations": [{"key": "gpu", "operator": "Equal", "value": "a b"}]},
+        "spec.resources.tolerations[0].value",
+        A_LABEL,
+    ),
+    Refusal(
+        "an image with a space",
+        {"spec.resources.image": "team/trainer: 1.2"},
+        "spec.resources.image",
+        "must be an image such as registry.example.com/team/trainer:1.2",
+    ),
+    # Recovery
+    *(
+        Refusal(f"{field} {wrong}", {f"spec.recovery.{field}": value}, f"spec.recovery.{field}", A_TIME)
+        for field in ("activeDeadline", "stallTimeout", "startDeadline")
+        for wrong, value in (("in days", "3d"), ("of nothing", "0s"), ("in the wrong order", "30m1h"))
+    ),
+    Refusal(
+        "ttlAfterFinished without a unit",
+        {"spec.recovery.ttlAfterFinished": "3600"},
+        "spec.recovery.ttlAfterFinished",
+        "must be a length of time such as 90s, 30m or 1h30m",
+    ),
+)
+"""Refused by a CEL rule in the cluster and by the same rule in Python on the laptop, with the same sentence."""
+
+
+BY_THE_SCHEMA = (
+    Refusal("no spec", {"spec": ABSENT}, "spec", "Required value"),
+    Refusal("no task", {"spec.task": ABSENT}, "spec.task", "Required value"),
+    Refusal("no data set", {"spec.dataset": ABSENT}, "spec.dataset", "Required value"),
+    Refusal("no model", {"spec.model": ABSENT}, "spec.model", "Required value"),
+    Refusal("no artifacts", {"spec.artifacts": ABSENT}, "spec.artifacts", "Required value"),
+    Refusal("no epochs", {"spec.training.epochs": 0}, "spec.training.epochs", "should be greater than or equal to 1"),
+    Refusal("half an epoch", {"spec.training.epochs": 0.5}, "spec.training.epochs", "must be of type integer"),
+    Refusal("epochs as a text", {"spec.training.epochs": "3"}, "spec.training.epochs", "must be of type integer"),
+    Refusal(
+        "two sides of a picture",
+        {"spec.training.imageSize": [640, 480]},
+        "spec.training.imageSize",
+        "must be of type integer",
+    ),
+    Refusal(
+        "a side that no stride divides",
+        {"spec.training.imageSize": 650},
+        "spec.training.imageSize",
+        "should be a multiple of 32",
+    ),
+    Refusal(
+        "an optimizer that drops the learning rate",
+        {"spec.training.optimizer.name": "auto"},
+        "spec.training.optimizer.name",
+        'supported values: "AdamW", "Adam", "Adamax", "NAdam", "RAdam", "RMSProp", "SGD"',
+    ),
+    Refusal(
+        "a learning rate of zero",
+        {"spec.training.optimizer.learningRate": 0},
+        "spec.training.optimizer.learningRate",
+        "should be greater than 0",
+    ),
+    Refusal(
+        "a learning rate above one",
+        {"spec.training.optimizer.learningRate": 1.5},
+        "spec.training.optimizer.learningRate",
+        "should be less than or equal to 1",
+    ),
+    Refusal(
+        "a momentum of one",
+        {"spec.training.optimizer.momentum": 1},
+        "spec.training.optimizer.momentum",
+        "should be less than 1",
+    ),
+    Refusal(
+        "all pictures for validation",
+        {"spec.dataset.validationSplit": 1},
+        "spec.dataset.validationSplit",
+        "should be less than 1",
+    ),
+    Refusal("labels as VOC", {"spec.dataset.format": "voc"}, "spec.dataset.format", 'supported values: "yolo", "coco"'),
+    Refusal(
+        "a probability above one",
+        {"spec.detection.augment.mosaic": 1.1},
+        "spec.detection.augment.mosaic",
+        "should be less than or equal to 1",
+    ),
+    Refusal(
+        "a negative weight of a loss",
+        {"spec.detection.loss.box": -1},
+        "spec.detection.loss.box",
+        "should be greater than or equal to 0",
+    ),
+    Refusal(
+        "an opset of the past",
+        {"spec.export": [{"format": "onnx", "opset": 7}]},
+        "spec.export[0].opset",
+        "should be greater than or equal to 11",
+    ),
+    Refusal(
+        "a format that is not exported to",
+        {"spec.export": [{"format": "coreml"}]},
+        "spec.export[0].format",
+        'supported values: "onnx", "torchscript"',
+    ),
+    Refusal("an export without a format", {"spec.export": [{"opset": 17}]}, "spec.export[0].format", "Required value"),
+    Refusal("17 GPUs", {"spec.resources.gpus": 17}, "spec.resources.gpus", "should be less than or equal to 16"),
+    Refusal("cores as a number", {"spec.resources.cpu": 4}, "spec.resources.cpu", "must be of type string"),
+    Refusal(
+        "an effect that taints do not have",
+        {"spec.resources.tolerations": [{"key": "gpu", "effect": "Never"}]},
+        "spec.resources.tolerations[0].effect",
+        'supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
+    ),
+    Refusal("suspend as a text", {"spec.suspend": "yes"}, "spec.suspend", "must be of type boolean"),
+    Refusal(
+        "101 retries",
+        {"spec.recovery.maxRetries": 101},
+        "spec.recovery.maxRetries",
+        "should be less than or equal to 100",
+    ),
+    Refusal("a field that is not there", {"spec.training.epohs": 3}, "spec.training.epohs", "unknown field"),
+    Refusal("a name of the past", {"spec.training.batch": 16}, "spec.training.batch", "unknown field"),
+)
+"""Refused by type, range, enum or name: the API server has words of its own, in `sentence`; the laptop's are better."""

@@ -1,0 +1,153 @@
+"""The real API server's accept and reject table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from modelyard_api.loading import parse_run
+from modelyard_api.schema import training_run_schema
+from modelyard_api.structural import Schema
+from modelyard_cluster.bare import BareControlPlane
+from modelyard_cluster.kube_api import ApiError
+
+from tests.api.acceptances import ACCEPTED, Acceptance
+from tests.api.conftest import RUNS, Send
+from tests.api.manifests import ABSENT, RIGHT, Changes, changed
+from tests.api.refusals import BY_RULES, BY_THE_SCHEMA, FIXED, Refusal
+
+CHANGES_AFTER_THE_START: dict[str, Changes] = {
+    "spec.task": {"spec.task": "classification"},
+    "spec.dataset": {"spec.dataset.validationSplit": 0.3},
+    "spec.model": {"spec.model.architecture": "yolov8n"},
+    "spec.training": {"spec.training.optimizer.learningRate": 0.002},
+    "spec.detection": {"spec.detection": {"loss": {"box": 5}}},
+    "spec.export": {"spec.export": [{"format": "torchscript"}]},
+    "spec.formatPriorities": {"spec.formatPriorities": ["onnx"]},
+    "spec.artifacts": {"spec.artifacts.s3.uri": "s3://others/"},
+    "spec.resources": {"spec.resources.gpus": 2},
+}
+ALLOWED_AFTER_THE_START: dict[str, Changes] = {
+    "suspended": {"spec.suspend": True},
+    "approved": {"spec.approval.approved": True},
+    "given more time": {"spec.recovery": {"activeDeadline": "96h", "maxRetries": 10}},
+}
+
+
+@pytest.mark.parametrize("refusal", BY_RULES, ids=str)
+def test_refuses_with_the_sentence_of_the_rule(dry_run: Send, refusal: Refusal) -> None:
+    with pytest.raises(ApiError) as answer:
+        dry_run(changed(refusal.changes))
+    assert answer.value.code == 422
+    assert (refusal.path, refusal.sentence) in _causes(str(answer.value))
+
+
+@pytest.mark.parametrize("refusal", BY_THE_SCHEMA, ids=str)
+def test_refuses_by_type_range_enum_or_name(dry_run: Send, refusal: Refusal) -> None:
+    with pytest.raises(ApiError) as answer:
+        dry_run(changed(refusal.changes))
+    assert answer.value.code in {400, 422}
+    assert refusal.path in str(answer.value)
+    assert refusal.sentence in str(answer.value)
+
+
+def test_every_rule_is_seen_to_refuse() -> None:
+    seen = {(re.sub(r"\[\w+\]", "[]", refusal.path), refusal.sentence) for refusal in BY_RULES}
+    seen |= {(path, FIXED) for path in CHANGES_AFTER_THE_START}
+    assert seen == set(_rules(training_run_schema(), ""))
+
+
+@pytest.mark.parametrize("acceptance", ACCEPTED, ids=str)
+def test_accepts_and_fills_in_what_the_models_would(dry_run: Send, acceptance: Acceptance) -> None:
+    manifest = changed(acceptance.changes)
+    assert dry_run(manifest)["spec"] == parse_run(manifest).spec.to_json_object()
+
+
+def test_at_least_twenty_right_manifests_are_accepted() -> None:
+    assert len(ACCEPTED) >= 20
+
+
+def test_kubectl_apply_shows_the_sentence(served: BareControlPlane, namespace: str) -> None:
+    manifest = """
+apiVersion: modelyard.dev/v1alpha1
+kind: TrainingRun
+metadata: {name: wrong}
+spec:
+  task: detection
+  dataset: {s3: {uri: s3://datasets/digits/}}
+  model: {architecture: yolov5nu}
+  training: {optimizer: {learningRate: 1e-3}}
+  artifacts: {s3: {uri: s3://models/}}
+  resources: {gpus: 0, gpuType: nvidia-l4}
+"""
+    with pytest.raises(Exception, match="is invalid") as refusal:
+        served.kubectl("apply", f"--namespace={namespace}", "-f", "-", stdin=manifest)
+    assert (
+        "spec.resources.gpuType: Invalid value: needs a GPU: set spec.resources.gpus to 1 or more, or leave it out"
+        in str(refusal.value)
+    )
+
+
+@pytest.mark.parametrize("path", CHANGES_AFTER_THE_START)
+def test_what_a_run_has_started_with_is_fixed(
+    served: BareControlPlane, namespace: str, create: Send, path: str
+) -> None:
+    run = f"{RUNS.format(namespace=namespace)}/right"
+    change = {"spec": _difference(CHANGES_AFTER_THE_START[path])}
+    create(RIGHT)
+    if path != "spec.task":
+        served.api.patch(f"{run}?dryRun=All", change)
+
+    served.api.patch(f"{run}/status", {"status": {"startedAt": "2026-11-21T12:00:00Z"}})
+    with pytest.raises(ApiError) as answer:
+        served.api.patch(f"{run}?dryRun=All", change)
+    assert answer.value.code == 422
+    assert (path, FIXED) in _causes(str(answer.value))
+
+
+def test_a_block_that_is_absent_at_the_start_cannot_appear_and_one_that_is_there_cannot_go(
+    served: BareControlPlane, namespace: str, create: Send
+) -> None:
+    create(changed({"spec.detection": {"loss": {"box": 5}}}))
+    run = f"{RUNS.format(namespace=namespace)}/right"
+    served.api.patch(f"{run}/status", {"status": {"startedAt": "2026-11-21T12:00:00Z"}})
+    with pytest.raises(ApiError, match=re.escape(f"spec.detection: Invalid value: {FIXED}")):
+        served.api.patch(run, {"spec": {"detection": None}})
+
+
+@pytest.mark.parametrize("what", ALLOWED_AFTER_THE_START)
+def test_a_started_run_may_be(served: BareControlPlane, namespace: str, create: Send, what: str) -> None:
+    create(RIGHT)
+    run = f"{RUNS.format(namespace=namespace)}/right"
+    served.api.patch(f"{run}/status", {"status": {"startedAt": "2026-11-21T12:00:00Z"}})
+    change = {"spec": _difference(ALLOWED_AFTER_THE_START[what])}
+    assert served.api.patch(run, change)["metadata"]["generation"] == 2
+
+
+def _causes(message: str) -> set[tuple[str, str]]:
+    """The fields and sentences in the message of a 422, less the values that were refused."""
+    text = re.sub(r"^.* is invalid: ", "", message).removeprefix("[").removesuffix("]")
+    causes = re.split(r", (?=[a-z]\w*(?:\.\w+|\[\w+\])*: (?:Invalid|Unsupported|Required|Too|Forbidden))", text)
+    found = set()
+    for cause in causes:
+        path, _, sentence = cause.partition(": Invalid value: ")
+        found.add((path, re.sub(r'^"(?:[^"\\]|\\.)*": ', "", sentence)))
+    return found
+
+
+def _rules(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
+    """The field that each CEL rule of a schema is about, and its sentence."""
+    for rule in schema.get("x-kubernetes-validations", []):
+        yield (path + rule.get("fieldPath", "")).removeprefix("."), rule["message"]
+    for name, part in schema.get("properties", {}).items():
+        yield from _rules(part, f"{path}.{name}")
+    for part in (schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(part, dict):
+            yield from _rules(part, f"{path}[]")
+
+
+def _difference(changes: Changes) -> object:
+    """Changes as the spec of a merge patch."""
+    assert ABSENT not in changes.values()
+    return changed(changes, base={"spec": {}})["spec"]
