@@ -1,0 +1,176 @@
+"""What each `Reason` means and what a person can do about it: the texts of `docs/reference/reasons.md`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from modelyard_api.outcome import Reason
+
+
+class TriedAgain(StrEnum):
+    """Whether the operator makes another attempt after one that ended so."""
+
+    NOT_NEEDED = "not needed"
+    NEVER = "never"
+    COUNTED = "yes, as one of `recovery.maxRetries`"
+    FREE = "yes, free of charge if the attempt had finished an epoch"
+    ON_RESUME = "when `suspend` is false again"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One reason in a person's words: what happened, what to do, and whether the operator goes on by itself."""
+
+    meaning: str
+    what_to_do: str
+    tried_again: TriedAgain
+
+
+EXPLANATIONS: dict[Reason, Explanation] = {
+    Reason.COMPLETED: Explanation(
+        "The model is trained, every export was checked against it, and all files are published with their SHA256SUMS.",
+        "Download the files from `status.artifactsUri`.",
+        TriedAgain.NOT_NEEDED,
+    ),
+    Reason.DATASET_NOT_FOUND: Explanation(
+        "There is nothing below `dataset.s3.uri`, or no folder `dataset.path`.",
+        "Correct the address, or upload the data set, and create a new run.",
+        TriedAgain.NEVER,
+    ),
+    Reason.DATASET_EMPTY: Explanation(
+        "The data set holds no pictures.",
+        "Check that the pictures lie where the data set's description says.",
+        TriedAgain.NEVER,
+    ),
+    Reason.DATASET_CHECKSUM_MISMATCH: Explanation(
+        "A file differs from what the data set's own SHA256SUMS says of it; the message names the file.",
+        "Upload the file again; or, if it was changed on purpose, write SHA256SUMS anew.",
+        TriedAgain.NEVER,
+    ),
+    Reason.DATASET_INVALID: Explanation(
+        "The data set is not laid out as `dataset.format` says; the message names the file and what is missing.",
+        "Correct the data set or `dataset.format`.",
+        TriedAgain.NEVER,
+    ),
+    Reason.LABEL_INVALID: Explanation(
+        "A label cannot be trained on: malformed, a class that does not exist, or a box outside its picture. The "
+        "message names the file and the line.",
+        "Correct the label.",
+        TriedAgain.NEVER,
+    ),
+    Reason.IMAGE_UNREADABLE: Explanation(
+        "A picture cannot be decoded; the message names the file.",
+        "Replace the picture, or remove it together with its label.",
+        TriedAgain.NEVER,
+    ),
+    Reason.SPLIT_EMPTY: Explanation(
+        "No picture is left for training or for validation.",
+        "Add pictures, change `dataset.validationSplit`, or correct the data set's own splits.",
+        TriedAgain.NEVER,
+    ),
+    Reason.BUCKET_NOT_FOUND: Explanation(
+        "The S3 service knows no bucket of that name.",
+        "Correct the bucket in the `uri`, or the `endpoint`; or create the bucket.",
+        TriedAgain.NEVER,
+    ),
+    Reason.CREDENTIALS_MISSING: Explanation(
+        "No S3 credentials were found: the Secret of `secretRef` is not there or lacks a key, and the service account "
+        "has none either.",
+        "Create the Secret in the run's namespace with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        TriedAgain.NEVER,
+    ),
+    Reason.CREDENTIALS_REFUSED: Explanation(
+        "The S3 service refused the credentials, or they do not allow what the run needs.",
+        "Correct the Secret. A run needs to list and read the data set, and to list, read and write below "
+        "`artifacts.s3.uri`.",
+        TriedAgain.NEVER,
+    ),
+    Reason.ARCHITECTURE_UNKNOWN: Explanation(
+        "There is no architecture of that name; the message names the nearest ones.",
+        "Correct `model.architecture`.",
+        TriedAgain.NEVER,
+    ),
+    Reason.SPEC_INVALID: Explanation(
+        "The spec asks for something that cannot be done, which only showed when the run began.",
+        "Do what the message says, and create a new run.",
+        TriedAgain.NEVER,
+    ),
+    Reason.OUT_OF_MEMORY: Explanation(
+        "The GPU ran out of memory.",
+        "Lower `training.batchSize` or `training.imageSize`, use `training.amp`, or ask for a GPU with more memory.",
+        TriedAgain.COUNTED,
+    ),
+    Reason.HOST_OUT_OF_MEMORY: Explanation(
+        "The pod needed more memory than `resources.memory` and was killed.",
+        "Raise `resources.memory`; or lower `training.workers`, or use less of `training.cache`.",
+        TriedAgain.COUNTED,
+    ),
+    Reason.INTERRUPTED: Explanation(
+        "The pod was told to stop: its node was drained, or a pod of higher priority needed the place.",
+        "Nothing.",
+        TriedAgain.FREE,
+    ),
+    Reason.STORE_UNREACHABLE: Explanation(
+        "The S3 service could not be reached, or not for long enough.",
+        "Check `endpoint` and the network between the pod and the service.",
+        TriedAgain.COUNTED,
+    ),
+    Reason.DIVERGED: Explanation(
+        "The loss became infinite or not a number. The seed makes another attempt go the same way.",
+        "Lower `training.optimizer.learningRate`, lengthen the warm-up, or use `bf16` instead of `fp16`.",
+        TriedAgain.NEVER,
+    ),
+    Reason.EXPORT_FAILED: Explanation(
+        "The trained model could not be exported to one of the formats.",
+        "Change or remove that entry of `export`; the message says why it failed.",
+        TriedAgain.NEVER,
+    ),
+    Reason.EXPORT_DIFFERS: Explanation(
+        "An exported file gives other results than the model it was made from, by more than its `tolerance`. Nothing "
+        "was published.",
+        "Try another `opset`; or raise the `tolerance` if the difference in the message does no harm.",
+        TriedAgain.NEVER,
+    ),
+    Reason.INTERNAL_ERROR: Explanation(
+        "Something went wrong that nobody foresaw.",
+        "Read the attempt's log, and report it with the message.",
+        TriedAgain.COUNTED,
+    ),
+    Reason.LOST: Explanation(
+        "The attempt's Job or pod is gone, or its node cannot be reached, and nothing tells how it ended.",
+        "Nothing, unless it happens again: then look for what deletes Jobs or takes nodes away.",
+        TriedAgain.FREE,
+    ),
+    Reason.EVICTED: Explanation(
+        "The node ran short of disk or memory and threw the pod out; the message says of what.",
+        "Raise `resources.scratch` or `resources.memory`.",
+        TriedAgain.COUNTED,
+    ),
+    Reason.STALLED: Explanation(
+        "There was no sign of progress for longer than `recovery.stallTimeout`.",
+        "Raise it if an epoch may take that long; else look into the attempt's log.",
+        TriedAgain.COUNTED,
+    ),
+    Reason.SUSPENDED: Explanation(
+        "`suspend` is true: the GPU is free, and the run is kept.",
+        "Set `suspend` to false to let it go on.",
+        TriedAgain.ON_RESUME,
+    ),
+    Reason.START_DEADLINE_EXCEEDED: Explanation(
+        "An attempt waited for a node and its image for longer than `recovery.startDeadline`.",
+        "Check that a node offers what `resources` asks for; `kubectl describe` of the pod says what is missing.",
+        TriedAgain.NEVER,
+    ),
+    Reason.ACTIVE_DEADLINE_EXCEEDED: Explanation(
+        "The run took longer than `recovery.activeDeadline`, over all its attempts.",
+        "Create a new run with a longer deadline or fewer epochs.",
+        TriedAgain.NEVER,
+    ),
+    Reason.RETRIES_EXHAUSTED: Explanation(
+        "The last attempt failed, and `recovery.maxRetries` allows no other; the message says how it ended.",
+        "Look up the reason of the last of `status.attempts`, do what it says, and create a new run.",
+        TriedAgain.NEVER,
+    ),
+}
+"""An explanation for every reason."""
