@@ -1,0 +1,1 @@
+"""What is measured against the peers, one command each: `make bench`."""

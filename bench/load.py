@@ -1,0 +1,175 @@
+"""Creating TrainingRuns and watching what becomes of them, over one connection pool."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from bench.timeline import Timeline
+
+NAMESPACE = "default"
+RUNS = f"/apis/modelyard.dev/v1alpha1/namespaces/{NAMESPACE}/trainingruns"
+JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
+RUN_LABEL = "modelyard.dev/run"
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Api:
+    """One API server, and who we are to it."""
+
+    url: str
+    token: str
+    tls: ssl.SSLContext
+
+
+class Load:
+    """Creates objects and notes in a Timeline when Jobs appear and runs complete."""
+
+    def __init__(self, api: Api, session: aiohttp.ClientSession) -> None:
+        self._api = api
+        self._session = session
+        self.timeline = Timeline()
+
+    async def create(self, path: str, body: JsonObject) -> None:
+        """POST one object, noting when the request was sent."""
+        self.timeline.requested[body["metadata"]["name"]] = time.monotonic()
+        async with self._session.post(self._api.url + path, json=body) as response:
+            if response.status >= 300:
+                raise RuntimeError(f"creating {body['metadata']['name']}: {response.status} {await response.text()}")
+
+    async def create_all(self, path: str, bodies: list[JsonObject], creators: int) -> None:
+        """POST all objects by so many creators at once."""
+        waiting = iter(bodies)
+
+        async def creator() -> None:
+            for body in waiting:
+                await self.create(path, body)
+
+        await asyncio.gather(*(creator() for _ in range(creators)))
+
+    async def delete_all(self, path: str) -> None:
+        """Delete the whole collection, and what its objects own, and wait until none is left."""
+        options = {"propagationPolicy": "Background"}
+        async with self._session.delete(self._api.url + path, json=options) as response:
+            response.raise_for_status()
+        for collection in (path, JOBS):
+            while await self._count(collection):  # noqa: ASYNC110
+                await asyncio.sleep(0.5)
+
+    async def metrics(self) -> str:
+        """The API server's own metrics, in Prometheus' text format."""
+        async with self._session.get(self._api.url + "/metrics") as response:
+            response.raise_for_status()
+            return await response.text()
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Note Jobs and completions while the block runs."""
+        tasks = [
+            asyncio.create_task(self._watch(JOBS, self._note_job)),
+            asyncio.create_task(self._watch(RUNS, self._note_run)),
+        ]
+        await asyncio.sleep(0.2)
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def until(self, done: Callable[[Timeline], bool], seconds: float) -> bool:
+        """Wait until `done(timeline)`; False when so many seconds pass first."""
+        deadline = time.monotonic() + seconds
+        while not done(self.timeline):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.005)
+        return True
+
+    def _note_job(self, job: JsonObject, now: float) -> None:
+        labels = job["metadata"].get("labels", {})
+        name = labels.get(RUN_LABEL, job["metadata"]["name"])
+        self.timeline.job_seen.setdefault(name, now)
+
+    def _note_run(self, run: JsonObject, now: float) -> None:
+        conditions = run.get("status", {}).get("conditions", [])
+        if any(c["type"] == "Complete" and c["status"] == "True" for c in conditions):
+            self.timeline.completed.setdefault(run["metadata"]["name"], now)
+
+    async def _watch(self, path: str, note: Callable[[JsonObject, float], None]) -> None:
+        async with self._session.get(self._api.url + path, params={"limit": "1"}) as response:
+            version = (await response.json())["metadata"]["resourceVersion"]
+        params = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "3600"}
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with self._session.get(self._api.url + path, params=params, timeout=timeout) as response:
+            buffer = b""
+            async for chunk in response.content.iter_any():
+                now = time.monotonic()
+                *lines, buffer = (buffer + chunk).split(b"\n")
+                for line in lines:
+                    event = json.loads(line)
+                    if event["type"] in ("ADDED", "MODIFIED"):
+                        note(event["object"], now)
+
+    async def _count(self, path: str) -> int:
+        async with self._session.get(self._api.url + path, params={"limit": "1"}) as response:
+            return len((await response.json())["items"])
+
+
+@asynccontextmanager
+async def connect(api: Api) -> AsyncIterator[Load]:
+    """A Load over a fresh connection pool."""
+    connector = aiohttp.TCPConnector(ssl=api.tls, limit=100)
+    headers = {"Authorization": f"Bearer {api.token}"}
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+        yield Load(api, session)
+
+
+def training_run(name: str) -> JsonObject:
+    """The smallest useful TrainingRun: what the load is made of."""
+    return {
+        "apiVersion": "modelyard.dev/v1alpha1",
+        "kind": "TrainingRun",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "task": "detection",
+            "dataset": {"s3": {"uri": "s3://datasets/digits/v1/"}},
+            "model": {"architecture": "yolov5nu"},
+            "artifacts": {"s3": {"uri": "s3://models/"}},
+            "resources": {"gpus": 1},
+        },
+    }
+
+
+def bare_job(name: str) -> JsonObject:
+    """A Job like the ones that runs get, made by hand: what the API server and the Job controller can do without us."""
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "backoffLimit": 0,
+            "template": {
+                "spec": {
+                    "restartPolicy": "Never",
+                    "containers": [
+                        {
+                            "name": "trainer",
+                            "image": "trainer",
+                            "resources": {"limits": {"nvidia.com/gpu": "1"}},
+                        }
+                    ],
+                }
+            },
+        },
+    }
