@@ -1,0 +1,46 @@
+"""`python -m modelyard_operator`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import kopf
+import uvloop
+
+from modelyard_operator.app import assemble
+from modelyard_operator.config import Config, read_config
+from modelyard_operator.handlers.watching import registry, watch_settings
+from modelyard_operator.kube.access import Access, AccessError, find_access
+from modelyard_operator.kube.client import KubeClient
+from modelyard_operator.logs import set_up_logs
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT. Returns the process's exit code."""
+    config = read_config(sys.argv[1:], os.environ)
+    set_up_logs(config.log_level)
+    try:
+        access = find_access()
+    except AccessError as error:
+        logging.getLogger(__name__).critical(str(error))
+        return 2
+    uvloop.run(_run(config, access))
+    return 0
+
+
+async def _run(config: Config, access: Access) -> None:
+    async with KubeClient(access, rate=config.api_rate, burst=config.api_burst) as client:
+        operator = assemble(config, client)
+        await kopf.operator(
+            registry=registry(operator, operator.observer, access),
+            settings=watch_settings(),
+            clusterwide=not config.namespaces,
+            namespaces=config.namespaces,
+            standalone=True,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""The Job of one attempt, as a manifest: made from run, attempt and settings alone, and not changed afterwards."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from modelyard_api import API_VERSION
+from modelyard_api.base import seconds
+from modelyard_api.outcome import ExitCode
+from modelyard_api.run_document import NODE_NAME_VARIABLE, POD_NAME_VARIABLE, POD_UID_VARIABLE, RUN_ANNOTATION
+from modelyard_api.spec import Resources, TrainingRunSpec
+from modelyard_api.status import Attempt
+
+from modelyard_operator.domain.document import run_document
+from modelyard_operator.domain.names import (
+    ATTEMPT_LABEL,
+    CONTAINER,
+    GPU_TYPE_LABEL,
+    QUEUE_LABEL,
+    RUN_LABEL,
+    RUN_UID_LABEL,
+    run_label,
+)
+from modelyard_operator.domain.observed import ObservedRun
+from modelyard_operator.domain.pod_volumes import volume_mounts, volumes
+from modelyard_operator.domain.settings import RunSettings
+
+Manifest = dict[str, Any]
+
+NON_ROOT = 65532
+GRACE_SECONDS = 120
+"""Time to save a checkpoint after SIGTERM."""
+
+
+def job_manifest(run: ObservedRun, attempt: Attempt, settings: RunSettings, *, started_before: float = 0.0) -> Manifest:
+    """The Job of `attempt`.
+
+    Args:
+        run: the run, whose spec is readable.
+        attempt: as it stands in status.
+        settings: the operator's.
+        started_before: seconds between the run's start and this attempt's, which its active deadline has already used.
+
+    Raises:
+        ValueError: the run's spec could not be read.
+    """
+    document = run_document(run, attempt, settings)
+    spec, resources = document.spec, document.spec.resources
+    labels = {
+        "app.kubernetes.io/managed-by": "modelyard",
+        RUN_LABEL: run_label(run.key.name),
+        RUN_UID_LABEL: run.uid,
+        ATTEMPT_LABEL: str(attempt.number),
+    }
+    text = json.dumps(document.to_json_object(), separators=(",", ":"), ensure_ascii=False)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": attempt.job_name,
+            "namespace": run.key.namespace,
+            "labels": labels | _queue(resources),
+            "ownerReferences": [_owner(run)],
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {"rules": _failure_rules()},
+            **_deadline(spec, started_before),
+            **({"suspend": True} if resources.queue else {}),
+            "template": {
+                "metadata": {"labels": labels, "annotations": {RUN_ANNOTATION: text}},
+                "spec": _pod_spec(spec, document.image or settings.trainer_image, settings),
+            },
+        },
+    }
+
+
+def _owner(run: ObservedRun) -> Manifest:
+    """Deleting the run deletes Job and pod, with or without an operator to see it."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "TrainingRun",
+        "name": run.key.name,
+        "uid": run.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _queue(resources: Resources) -> dict[str, str]:
+    return {QUEUE_LABEL: resources.queue} if resources.queue else {}
+
+
+def _failure_rules() -> list[Manifest]:
+    """Rules that write exit code or disruption into the Job's condition, which outlives the pod.
+
+    Never Ignore: that would start a second pod within the attempt.
+    """
+    codes = sorted(code.value for code in ExitCode if code is not ExitCode.SUCCESS)
+    return [
+        {"action": "FailJob", "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": codes}},
+        {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+    ]
+
+
+def _deadline(spec: TrainingRunSpec, started_before: float) -> dict[str, int]:
+    """The rest of the run's active deadline, so that it holds while no operator runs."""
+    limit = spec.recovery.active_deadline
+    return {"activeDeadlineSeconds": max(1, round(seconds(limit) - started_before))} if limit is not None else {}
+
+
+def _pod_spec(spec: TrainingRunSpec, image: str, settings: RunSettings) -> Manifest:
+    resources = spec.resources
+    optional: Manifest = {
+        "serviceAccountName": resources.service_account_name,
+        "priorityClassName": resources.priority_class_name,
+        "nodeSelector": _node_selector(resources),
+        "tolerations": [toleration.to_json_object() for toleration in resources.tolerations],
+        "imagePullSecrets": [{"name": name} for name in settings.image_pull_secrets],
+    }
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": NON_ROOT,
+            "runAsGroup": NON_ROOT,
+            "fsGroup": NON_ROOT,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **{name: value for name, value in optional.items() if value},
+        "containers": [_container(spec, image, settings)],
+        "volumes": volumes(spec, settings),
+    }
+
+
+def _node_selector(resources: Resources) -> dict[str, str]:
+    gpu_type = {GPU_TYPE_LABEL: resources.gpu_type} if resources.gpu_type else {}
+    return dict(resources.node_selector) | gpu_type
+
+
+def _container(spec: TrainingRunSpec, image: str, settings: RunSettings) -> Manifest:
+    needs = _needs(spec.resources)
+    return {
+        "name": CONTAINER,
+        "image": image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "env": _environment(),
+        "resources": {"requests": needs, "limits": needs},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "volumeMounts": volume_mounts(spec),
+    }
+
+
+def _needs(resources: Resources) -> dict[str, str]:
+    """Requests equal limits: the pod is Guaranteed, and the last to be evicted."""
+    needs = {"cpu": resources.cpu, "memory": resources.memory}
+    return needs | {"nvidia.com/gpu": str(resources.gpus)} if resources.gpus else needs
+
+
+def _environment() -> list[Manifest]:
+    fields = {
+        POD_UID_VARIABLE: "metadata.uid",
+        POD_NAME_VARIABLE: "metadata.name",
+        NODE_NAME_VARIABLE: "spec.nodeName",
+    }
+    return [
+        *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()),
+        {"name": "HOME", "value": "/tmp"},  # noqa: S108 - an emptyDir of the pod; the root is read-only
+    ]

@@ -1,0 +1,101 @@
+"""An attempt that has ended, and what that means for the run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from modelyard_api.outcome import Reason
+from modelyard_api.status import Attempt, Phase
+
+from modelyard_operator.domain.decision import DeleteJob
+from modelyard_operator.domain.ending import Ending, Verdict, ending_of
+from modelyard_operator.domain.settings import RunSettings
+from modelyard_operator.domain.sighting import with_sightings
+from modelyard_operator.domain.situation import Course, Situation
+
+MAX_ATTEMPTS = 100
+"""Attempts kept in status; the oldest make room."""
+_FREE_AFTER_PROGRESS = (Reason.INTERRUPTED, Reason.LOST)
+
+
+def note_the_end(situation: Situation) -> Course | None:
+    """An attempt whose pod or Job has ended, whoever was there to see it."""
+    attempt = situation.open_attempt
+    if attempt is None:
+        return None
+    ending = ending_of(attempt, situation.job, situation.pod)
+    return course_after(situation, attempt, ending) if ending is not None else None
+
+
+def give_up_the_unreachable(situation: Situation) -> Course | None:
+    """A pod that should have ended long ago: its node is out of reach. What it may still write is never seen."""
+    attempt, pod, job = situation.open_attempt, situation.pod, situation.job
+    if attempt is None or pod is None or pod.gone_by is None:
+        return None
+    if situation.now < pod.gone_by + situation.settings.lost_pod_grace:
+        return None
+    message = (
+        f"pod {pod.name} on node {pod.node} should have ended at {pod.gone_by:%Y-%m-%dT%H:%M:%SZ} and cannot be reached"
+    )
+    course = course_after(situation, attempt, Ending(Verdict.INTERRUPTED, Reason.LOST, message))
+    actions = (DeleteJob(job.name, job.uid, wait=False),) if job is not None else ()
+    return replace(course, actions=actions)
+
+
+def course_after(situation: Situation, attempt: Attempt, ending: Ending) -> Course:
+    """Where the run goes after one of its attempts ended so."""
+    ended = _ended(situation, attempt, ending)
+    match ending.verdict:
+        case Verdict.COMPLETE:
+            return Course(Phase.COMPLETE, ending.reason, ending.message, ended, ending)
+        case Verdict.FAILED:
+            return Course(Phase.FAILED, ending.reason, ending.message, ended, ending)
+        case Verdict.SUSPENDED:
+            return Course(Phase.SUSPENDED, ending.reason, ending.message, ended, ending)
+        case Verdict.RETRY | Verdict.INTERRUPTED:
+            return _another_try(situation, ended, ending)
+
+
+def _ended(situation: Situation, attempt: Attempt, ending: Ending) -> Attempt:
+    seen = with_sightings(attempt, situation.job, situation.pod)
+    words = ending.last_words
+    return seen.model_copy(
+        update={
+            "ended_at": (ending.ended_at or situation.now).replace(microsecond=0),
+            "reason": str(ending.reason),
+            "message": ending.message[:4096],
+            "exit_code": ending.exit_code,
+            "epoch": max(seen.epoch, words.epoch if words is not None else 0),
+        }
+    )
+
+
+def _another_try(situation: Situation, ended: Attempt, ending: Ending) -> Course:
+    allowed, used = situation.spec.recovery.max_retries, situation.status.retries
+    if counts(ended) and used >= allowed:
+        message = (
+            f"attempt {ended.number} ended with {ending.reason}: {ending.message}; "
+            f"all {allowed} retries of recovery.maxRetries are used"
+        )
+        return Course(Phase.FAILED, Reason.RETRIES_EXHAUSTED, message, ended, ending)
+    message = f"attempt {ended.number} ended with {ending.reason}: {ending.message}"
+    retries = used + 1 if counts(ended) else used
+    return Course(
+        Phase.PENDING, "Retrying", message, ended, ending, requeue_after=retry_delay(ended, retries, situation.settings)
+    )
+
+
+def counts(ended: Attempt) -> bool:
+    """Whether an ended attempt uses up one of the retries."""
+    if ended.reason == Reason.SUSPENDED:
+        return False
+    return not (ended.reason in _FREE_AFTER_PROGRESS and ended.epoch > 0)
+
+
+def retry_delay(ended: Attempt, retries: int, settings: RunSettings) -> timedelta:
+    """How long to wait after `ended`, of which `retries` attempts have counted so far, before the next attempt."""
+    if not counts(ended):
+        return timedelta(0)
+    doubled: timedelta = settings.retry_delay * 2.0 ** min(max(0, retries - 1), 16)
+    return min(doubled, settings.longest_retry_delay)

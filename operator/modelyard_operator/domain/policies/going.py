@@ -1,0 +1,90 @@
+"""An attempt in flight that is as it should be, or at least may become so."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from modelyard_api.report import Stage
+from modelyard_api.status import Attempt, Phase
+
+from modelyard_operator.domain.decision import CreateJob
+from modelyard_operator.domain.observed import ObservedPod
+from modelyard_operator.domain.policies.stopping import last_progress
+from modelyard_operator.domain.sighting import with_sightings
+from modelyard_operator.domain.situation import Course, Situation
+
+_USUAL_WAITS = ("", "ContainerCreating", "PodInitializing")
+_RUNNING_PHASES = (Phase.RUNNING, Phase.EXPORTING, Phase.UPLOADING)
+_PHASES = {
+    Stage.EXPORTING: Phase.EXPORTING,
+    Stage.VERIFYING: Phase.EXPORTING,
+    Stage.PUBLISHING: Phase.UPLOADING,
+    Stage.FINISHED: Phase.UPLOADING,
+}
+
+
+def follow_the_attempt(situation: Situation) -> Course | None:
+    """Say where the attempt is, and see to it that its Job exists."""
+    attempt = situation.open_attempt
+    if attempt is None:
+        return None
+    seen = with_sightings(attempt, situation.job, situation.pod)
+    phase, reason, message = _whereabouts(situation, seen)
+    actions = (CreateJob(attempt.number),) if situation.job is None else ()
+    return Course(phase, reason, message, seen, actions=actions, requeue_after=_next_deadline(situation, seen))
+
+
+def _whereabouts(situation: Situation, attempt: Attempt) -> tuple[Phase, str, str]:
+    job, pod = situation.job, situation.pod
+    if pod is None:
+        return _without_pod(situation, attempt)
+    if pod.running_at is None:
+        return Phase.STARTING, *_why_not_running(pod)
+    if job is not None and job.deleting:
+        return situation.status.phase, "Stopping", f"Job {job.name} is being deleted"
+    return _running(situation, pod.name)
+
+
+def _why_not_running(pod: ObservedPod) -> tuple[str, str]:
+    if pod.unscheduled is not None:
+        return pod.unscheduled.reason, pod.unscheduled.message
+    if pod.waiting is not None and pod.waiting.reason not in _USUAL_WAITS:
+        return pod.waiting.reason, pod.waiting.message or f"pod {pod.name} waits"
+    if pod.node is None:
+        return "Scheduling", f"pod {pod.name} waits for a node"
+    return "ContainerStarting", f"pod {pod.name} is being started on node {pod.node}"
+
+
+def _without_pod(situation: Situation, attempt: Attempt) -> tuple[Phase, str, str]:
+    job = situation.job
+    if job is not None and job.suspended:
+        queue = situation.spec.resources.queue
+        where = f"in queue {queue}" if queue else "until its Job is resumed"
+        return Phase.PENDING, "Queued", f"Job {job.name} waits {where}"
+    return Phase.STARTING, "JobCreated", f"attempt {attempt.number} begins as Job {attempt.job_name}"
+
+
+def _running(situation: Situation, pod: str) -> tuple[Phase, str, str]:
+    if situation.report is None:
+        # After a restart of the operator the next report is seconds away: what was known stays.
+        known = situation.status
+        if known.phase in _RUNNING_PHASES:
+            return known.phase, known.reason or known.phase, known.message or ""
+        return Phase.RUNNING, "Running", f"pod {pod} runs; its trainer was not heard yet"
+    report = situation.report.report
+    phase = _PHASES.get(report.stage, Phase.RUNNING)
+    return phase, str(report.stage), report.detail or f"pod {pod} runs"
+
+
+def _next_deadline(situation: Situation, attempt: Attempt) -> timedelta | None:
+    """When a time limit of this attempt runs out, should nothing happen before."""
+    recovery, status, pod = situation.spec.recovery, situation.status, situation.pod
+    limits = [situation.remaining(recovery.active_deadline, status.started_at or attempt.started_at)]
+    if attempt.running_at is None:
+        limits.append(situation.remaining(recovery.start_deadline, attempt.started_at))
+    progressed = last_progress(situation)
+    if progressed is not None:
+        limits.append(situation.remaining(recovery.stall_timeout, progressed))
+    if pod is not None and pod.gone_by is not None:
+        limits.append(max(timedelta(0), pod.gone_by + situation.settings.lost_pod_grace - situation.now))
+    return min((limit for limit in limits if limit is not None), default=None)

@@ -1,0 +1,31 @@
+"""Before anything is done: runs that are over, going, or not to be understood."""
+
+from __future__ import annotations
+
+from modelyard_api.outcome import Reason
+from modelyard_api.status import Phase
+
+from modelyard_operator.domain.situation import Course, Situation
+
+
+def leave_the_deleted(situation: Situation) -> Course | None:
+    """A run that is being deleted takes its Jobs along by garbage collection: nothing is begun for it any more."""
+    return _as_it_stands(situation) if situation.observed.run.deleting else None
+
+
+def leave_the_finished(situation: Situation) -> Course | None:
+    """Complete and Failed are for ever: a new try is a new run."""
+    return _as_it_stands(situation) if situation.status.phase in (Phase.COMPLETE, Phase.FAILED) else None
+
+
+def refuse_the_unreadable(situation: Situation) -> Course | None:
+    """A spec that the API server let through and this operator cannot read (CRD and operator differ in version)."""
+    run = situation.observed.run
+    if run.spec is not None:
+        return None
+    return Course(Phase.FAILED, Reason.SPEC_INVALID, f"this operator cannot read the spec: {run.spec_error}")
+
+
+def _as_it_stands(situation: Situation) -> Course:
+    status = situation.status
+    return Course(status.phase, status.reason or status.phase, status.message or "", as_it_stands=True)

@@ -1,0 +1,98 @@
+"""An attempt in flight that has to stop: the reason stands in status before the Job is deleted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from modelyard_api.outcome import Reason
+from modelyard_api.status import Attempt
+
+from modelyard_operator.domain.decision import DeleteJob
+from modelyard_operator.domain.ending import Ending, Verdict
+from modelyard_operator.domain.policies.ended import course_after
+from modelyard_operator.domain.sighting import with_sightings
+from modelyard_operator.domain.situation import Course, Situation
+
+
+def go_on_stopping(situation: Situation) -> Course | None:
+    """An attempt that was told to stop and has not ended yet."""
+    attempt = situation.open_attempt
+    if attempt is None or attempt.reason is None:
+        return None
+    return _stop(situation, attempt, attempt.reason, attempt.message or "")
+
+
+def stop_the_suspended(situation: Situation) -> Course | None:
+    """`spec.suspend` frees the GPU."""
+    attempt = situation.open_attempt
+    if attempt is None or not situation.spec.suspend:
+        return None
+    return _stop(situation, attempt, Reason.SUSPENDED, "spec.suspend is true: the pod saves its work and ends")
+
+
+def stop_after_active_deadline(situation: Situation) -> Course | None:
+    """`recovery.activeDeadline`, over all attempts."""
+    attempt, began = situation.open_attempt, situation.status.started_at
+    limit = situation.spec.recovery.active_deadline
+    if attempt is None or began is None or situation.remaining(limit, began) is None:
+        return None
+    if situation.remaining(limit, began):
+        return None
+    return _stop(situation, attempt, Reason.ACTIVE_DEADLINE_EXCEEDED, f"recovery.activeDeadline is {limit}")
+
+
+def stop_after_start_deadline(situation: Situation) -> Course | None:
+    """`recovery.startDeadline`, for each attempt."""
+    attempt, limit = situation.open_attempt, situation.spec.recovery.start_deadline
+    if attempt is None or limit is None or attempt.running_at is not None:
+        return None
+    if situation.pod is not None and situation.pod.running_at is not None:
+        return None
+    if situation.remaining(limit, attempt.started_at):
+        return None
+    return _stop(situation, attempt, Reason.START_DEADLINE_EXCEEDED, f"recovery.startDeadline is {limit}")
+
+
+def stop_the_stalled(situation: Situation) -> Course | None:
+    """`recovery.stallTimeout`: a trainer that was heard before and makes no progress any more.
+
+    One that was never heard is left alone: the network may be at fault, and failing to report must not stop training.
+    """
+    attempt, limit = situation.open_attempt, situation.spec.recovery.stall_timeout
+    since = last_progress(situation)
+    if attempt is None or limit is None or since is None or situation.remaining(limit, since):
+        return None
+    return _stop(situation, attempt, Reason.STALLED, f"no progress since {since:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def last_progress(situation: Situation) -> datetime | None:
+    """When the running pod last showed progress, as far as this process can tell; None while it was never heard."""
+    attempt = situation.open_attempt
+    if attempt is None or attempt.running_at is None:
+        return None
+    if situation.report is not None:
+        return situation.report.progressed_at
+    heard, listening = situation.status.last_report_time, situation.settings.watching_since
+    if heard is None or heard < attempt.running_at:
+        return None
+    return max(heard, listening) if listening is not None else heard
+
+
+def _stop(situation: Situation, attempt: Attempt, reason: str, message: str) -> Course:
+    job = situation.job
+    if job is None:
+        # Its Job was never seen: there is nothing to wait for.
+        return course_after(situation, attempt, _without_job(reason, message))
+    stopping = with_sightings(attempt, job, situation.pod).model_copy(
+        update={"reason": str(reason), "message": message}
+    )
+    actions = () if job.deleting else (DeleteJob(job.name, job.uid),)
+    return Course(situation.status.phase, "Stopping", message, stopping, actions=actions)
+
+
+def _without_job(reason: str, message: str) -> Ending:
+    verdict = {
+        Reason.SUSPENDED: Verdict.SUSPENDED,
+        Reason.STALLED: Verdict.RETRY,
+    }.get(Reason(reason), Verdict.FAILED)
+    return Ending(verdict, reason, message)

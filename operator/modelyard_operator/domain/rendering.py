@@ -1,0 +1,80 @@
+"""A course, written down as a status."""
+
+from __future__ import annotations
+
+from modelyard_api.status import Attempt, Phase, TrainingRunStatus
+
+from modelyard_operator.domain.conditions import conditions_of
+from modelyard_operator.domain.policies.ended import MAX_ATTEMPTS, counts
+from modelyard_operator.domain.situation import Course, Situation
+from modelyard_operator.domain.telling import fresh_progress, with_last_words, with_report
+
+_OVER = (Phase.COMPLETE, Phase.FAILED)
+
+
+def status_for(situation: Situation, course: Course) -> TrainingRunStatus:
+    """The status that says what `course` says: made from the live one, so that nothing in it is lost."""
+    now = situation.now.replace(microsecond=0)
+    status = _with_attempt(situation, course)
+    if (
+        situation.report is not None
+        and status.attempts
+        and status.attempts[-1].number == situation.report.report.attempt
+    ):
+        status = with_report(status, situation.report)
+    if course.ending is not None and course.ending.last_words is not None:
+        status = with_last_words(status, course.ending.last_words)
+    over = course.phase in _OVER
+    status = status.model_copy(
+        update={
+            "phase": course.phase,
+            "reason": str(course.reason),
+            "message": course.message[:4096] or None,
+            "observed_generation": situation.observed.run.generation,
+            "finished_at": (status.finished_at or now) if over else None,
+            "attempts": _with_epoch(status),
+            "progress": _settled(status, course.phase),
+        }
+    )
+    conditions = conditions_of(status, situation.observed.run.spec, situation.observed.run.generation, now)
+    return status.model_copy(update={"conditions": conditions})
+
+
+def _with_attempt(situation: Situation, course: Course) -> TrainingRunStatus:
+    status, attempt = situation.status, course.attempt
+    if attempt is None:
+        return status
+    others = [other for other in status.attempts if other.number != attempt.number]
+    update: dict[str, object] = {"attempts": [*others, attempt][-MAX_ATTEMPTS:]}
+    if attempt.number > status.current_attempt:
+        update |= {
+            "current_attempt": attempt.number,
+            "started_at": status.started_at or attempt.started_at,
+            "batch_size": attempt.batch_size,
+            "progress": fresh_progress(situation.spec.training.epochs),
+        }
+    if course.ending is not None and course.phase not in (Phase.COMPLETE, Phase.FAILED) and counts(attempt):
+        update["retries"] = status.retries + 1
+    return status.model_copy(update=update)
+
+
+def _with_epoch(status: TrainingRunStatus) -> list[Attempt]:
+    """The attempts, the latest with the epochs that it is known to have done."""
+    if not status.attempts or status.progress is None:
+        return status.attempts
+    latest = status.attempts[-1]
+    if latest.number != status.current_attempt or latest.epoch >= status.progress.epoch:
+        return status.attempts
+    return [*status.attempts[:-1], latest.model_copy(update={"epoch": status.progress.epoch})]
+
+
+def _settled(status: TrainingRunStatus, phase: Phase) -> object:
+    """Progress without an estimate where nothing runs, and whole where the run is complete."""
+    progress = status.progress
+    if progress is None:
+        return None
+    if phase is Phase.COMPLETE:
+        return progress.model_copy(update={"percent": 100, "percent_display": "100%", "eta": None, "stage": "Finished"})
+    if phase in (Phase.RUNNING, Phase.EXPORTING, Phase.UPLOADING):
+        return progress
+    return progress.model_copy(update={"eta": None}) if progress.eta is not None else progress

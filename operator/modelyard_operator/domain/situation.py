@@ -1,0 +1,95 @@
+"""One run as the policies look at it, and the course that they choose for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from modelyard_api.base import seconds
+from modelyard_api.spec import TrainingRunSpec
+from modelyard_api.status import Attempt, Phase, TrainingRunStatus
+
+from modelyard_operator.domain.decision import Action
+from modelyard_operator.domain.ending import Ending
+from modelyard_operator.domain.observed import Observed, ObservedJob, ObservedPod, ObservedReport
+from modelyard_operator.domain.settings import RunSettings
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known about a run, and the latest attempt's part of it."""
+
+    observed: Observed
+    settings: RunSettings
+    now: datetime
+
+    @property
+    def status(self) -> TrainingRunStatus:
+        """The status that stands now."""
+        return self.observed.run.status
+
+    @property
+    def spec(self) -> TrainingRunSpec:
+        """The spec; the first policy sees to it that there is one."""
+        spec = self.observed.run.spec
+        if spec is None:
+            raise ValueError(f"the spec of {self.observed.run.key} is not readable: {self.observed.run.spec_error}")
+        return spec
+
+    @property
+    def latest(self) -> Attempt | None:
+        """The latest attempt, ended or not."""
+        return self.status.attempts[-1] if self.status.attempts else None
+
+    @property
+    def open_attempt(self) -> Attempt | None:
+        """The attempt that has not ended."""
+        latest = self.latest
+        return latest if latest is not None and latest.ended_at is None else None
+
+    @cached_property
+    def job(self) -> ObservedJob | None:
+        """The Job of the latest attempt, if it is the run's own."""
+        latest, uid = self.latest, self.observed.run.uid
+        own = (job for job in self.observed.jobs if latest and job.name == latest.job_name and job.owner_uid == uid)
+        return next(own, None)
+
+    @cached_property
+    def pod(self) -> ObservedPod | None:
+        """The youngest pod of that Job: labels alone prove nothing, a controller does."""
+        latest = self.latest
+        if latest is None:
+            return None
+        owner = self.job.uid if self.job is not None else latest.job_uid
+        pods = (pod for pod in self.observed.pods if owner is not None and pod.job_uid == owner)
+        return max(pods, key=lambda pod: (pod.created_at, pod.name), default=None)
+
+    @property
+    def report(self) -> ObservedReport | None:
+        """The latest report of that pod."""
+        report, pod = self.observed.report, self.pod
+        return report if report is not None and pod is not None and report.pod_uid == pod.uid else None
+
+    def remaining(self, duration: str | None, since: datetime) -> timedelta | None:
+        """What is left of `duration` since a moment: None without a limit, never below zero."""
+        if duration is None:
+            return None
+        return max(timedelta(0), since + timedelta(seconds=seconds(duration)) - self.now)
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a policy wants: where the run is said to be, and what is done about it."""
+
+    phase: Phase
+    reason: str
+    message: str = ""
+    attempt: Attempt | None = None
+    """The latest attempt as it should stand, or the next one."""
+    ending: Ending | None = None
+    """Set when that attempt has just ended."""
+    actions: tuple[Action, ...] = ()
+    requeue_after: timedelta | None = None
+    as_it_stands: bool = False
+    """The status is left as it is."""

@@ -1,0 +1,84 @@
+"""What the trainer tells, by report or by its last words, as fields of status."""
+
+from __future__ import annotations
+
+from modelyard_api.outcome import TerminationMessage
+from modelyard_api.report import ProgressReport
+from modelyard_api.status import BestEpoch, MetricValue, Progress, TrainingRunStatus
+
+from modelyard_operator.domain import display
+from modelyard_operator.domain.observed import ObservedReport
+
+
+def fresh_progress(epochs: int) -> Progress:
+    """Progress of an attempt that was not heard yet."""
+    return Progress(epoch=0, epochs=epochs, display=f"0/{epochs}", percent=0, percent_display="0%")
+
+
+def with_report(status: TrainingRunStatus, observed: ObservedReport) -> TrainingRunStatus:
+    """`status` with a report of its current attempt folded in; epochs and percent never fall within an attempt."""
+    report = observed.report
+    if report.attempt != status.current_attempt:
+        return status
+    metrics = [MetricValue(name=metric.name, value=display.decimal(metric.value)) for metric in report.metrics]
+    best = status.best
+    if report.best is not None:
+        found = report.best
+        best = BestEpoch(epoch=found.epoch, metric=found.metric, value=display.decimal(found.value))
+    return status.model_copy(
+        update={
+            "progress": _progress(report, status.progress),
+            "metrics": metrics or status.metrics,
+            "metric_display": _metric_display(metrics, best) or status.metric_display,
+            "best": best,
+            "batch_size": report.batch_size or status.batch_size,
+            "dataset": report.dataset or status.dataset,
+            "artifacts": report.artifacts or status.artifacts,
+            "primary_artifact": report.primary_artifact or status.primary_artifact,
+            "artifacts_uri": report.artifacts_uri or status.artifacts_uri,
+            "last_report_time": observed.received_at.replace(microsecond=0),
+        }
+    )
+
+
+def with_last_words(status: TrainingRunStatus, words: TerminationMessage) -> TrainingRunStatus:
+    """`status` with a termination message folded in: all that is known where the operator was down meanwhile."""
+    before = status.progress or fresh_progress(words.epochs)
+    epoch, epochs = max(before.epoch, words.epoch), words.epochs or before.epochs
+    progress = before.model_copy(update={"epoch": epoch, "epochs": epochs, "display": f"{epoch}/{epochs}"})
+    best = words.best or status.best
+    return status.model_copy(
+        update={
+            "progress": progress,
+            "metrics": words.metrics or status.metrics,
+            "metric_display": _metric_display(words.metrics, best) or status.metric_display,
+            "best": best,
+            "dataset": words.dataset or status.dataset,
+            "artifacts": words.artifacts or status.artifacts,
+            "primary_artifact": words.primary_artifact or status.primary_artifact,
+            "artifacts_uri": words.artifacts_uri or status.artifacts_uri,
+        }
+    )
+
+
+def _progress(report: ProgressReport, before: Progress | None) -> Progress:
+    epoch = max(report.epoch, before.epoch if before is not None else 0)
+    epochs = report.epochs or (before.epochs if before is not None else 0)
+    percent = max(int(report.percent), before.percent if before is not None else 0)
+    return Progress(
+        epoch=epoch,
+        epochs=epochs,
+        display=f"{epoch}/{epochs}",
+        percent=percent,
+        percent_display=f"{percent}%",
+        eta=display.duration(report.eta_seconds) if report.eta_seconds is not None else None,
+        elapsed=display.duration(report.elapsed_seconds),
+        stage=report.stage,
+    )
+
+
+def _metric_display(metrics: list[MetricValue], best: BestEpoch | None) -> str | None:
+    """The metric that epochs are compared by, else the first."""
+    named = next((metric for metric in metrics if best is not None and metric.name == best.metric), None)
+    shown = named or (metrics[0] if metrics else None)
+    return display.metric(shown.name, shown.value) if shown is not None else None

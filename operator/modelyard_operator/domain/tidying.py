@@ -1,0 +1,45 @@
+"""Jobs of attempts that are over: the finished may expire, the left-over are deleted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from modelyard_api.base import seconds
+from modelyard_api.status import TrainingRunStatus
+
+from modelyard_operator.domain.decision import Action, DeleteJob, ExpireJob
+from modelyard_operator.domain.observed import ObservedJob
+from modelyard_operator.domain.situation import Situation
+
+STRAY_AFTER = timedelta(seconds=60)
+"""How long the Job of an ended attempt may take to notice that its pod has ended."""
+
+
+def tidying(situation: Situation) -> tuple[tuple[Action, ...], timedelta | None]:
+    """Actions for Jobs of attempts whose end already stands in status, and when to look again."""
+    status, run = situation.status, situation.observed.run
+    ended = {attempt.job_name: attempt for attempt in status.attempts if attempt.ended_at is not None}
+    actions: list[Action] = []
+    look_again: timedelta | None = None
+    ttl = run.spec.recovery.ttl_after_finished if run.spec is not None else None
+    for job in situation.observed.jobs:
+        if job.owner_uid != run.uid or job.deleting or not _is_over(job, status):
+            continue
+        if job.outcome is not None:
+            if ttl is not None and not job.has_ttl:
+                actions.append(ExpireJob(job.name, seconds(ttl)))
+            continue
+        attempt = ended.get(job.name)
+        over_since = attempt.ended_at if attempt is not None and attempt.ended_at is not None else job.created_at
+        patience = over_since + STRAY_AFTER - situation.now
+        if patience <= timedelta(0):
+            actions.append(DeleteJob(job.name, job.uid))
+        else:
+            look_again = min(patience, look_again or patience)
+    return tuple(actions), look_again
+
+
+def _is_over(job: ObservedJob, status: TrainingRunStatus) -> bool:
+    """Whether the job's attempt has ended; one that status has forgotten made room for later ones, so it has."""
+    attempt = next((attempt for attempt in status.attempts if attempt.job_name == job.name), None)
+    return attempt.ended_at is not None if attempt is not None else job.attempt <= status.current_attempt

@@ -1,0 +1,1 @@
+"""What kopf is used for: watching. Every handler hands over what it saw and is done."""

@@ -1,0 +1,102 @@
+"""Carrying actions out, each of which may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from modelyard_api.status import Attempt
+
+from modelyard_operator.domain.decision import Action, CreateJob, DeleteJob, ExpireJob
+from modelyard_operator.domain.job import job_manifest
+from modelyard_operator.domain.observed import ObservedJob, ObservedRun
+from modelyard_operator.domain.settings import RunSettings
+from modelyard_operator.kube import paths
+from modelyard_operator.kube.client import KubeClient
+from modelyard_operator.kube.errors import ConflictError, NotFoundError
+from modelyard_operator.kube.parse import parse_job
+from modelyard_operator.metrics import CR_TO_JOB_SECONDS, WRITES
+from modelyard_operator.reconcile.cache import Cache
+
+Prepare = Callable[[str], Awaitable[None]]
+"""Makes a namespace ready for pods: they need the intake's CA there."""
+
+
+class JobNameTakenError(Exception):
+    """A Job of that name belongs to somebody else."""
+
+
+class ActionRunner:
+    """Creates, deletes and expires Jobs, and keeps the cache in step so that no decision is made on old knowledge."""
+
+    def __init__(self, client: KubeClient, cache: Cache, settings: RunSettings, prepare: Prepare) -> None:
+        self._client = client
+        self._cache = cache
+        self._settings = settings
+        self._prepare = prepare
+
+    async def carry_out(self, run: ObservedRun, action: Action) -> None:
+        """Carry one action out.
+
+        Raises:
+            ApiError: the API server refused.
+            JobNameTakenError: another's Job stands in the way.
+        """
+        match action:
+            case CreateJob():
+                await self._create(run, _attempt(run, action.attempt))
+            case DeleteJob():
+                await self._delete(run, action)
+            case ExpireJob():
+                await self._expire(run, action)
+
+    async def _create(self, run: ObservedRun, attempt: Attempt) -> None:
+        await self._prepare(run.key.namespace)
+        started_before = (attempt.started_at - (run.status.started_at or attempt.started_at)).total_seconds()
+        manifest = job_manifest(run, attempt, self._settings, started_before=started_before)
+        try:
+            job = parse_job(await self._client.create(paths.jobs(run.key.namespace), manifest))
+            WRITES.labels("job").inc()
+        except ConflictError:
+            job = await self._adopt(run, attempt)
+        self._cache.store_job(job)
+        if attempt.number == 1:
+            CR_TO_JOB_SECONDS.observe(self._cache.seen_for(run.uid))
+
+    async def _adopt(self, run: ObservedRun, attempt: Attempt) -> ObservedJob:
+        """The Job that an earlier try, or an earlier leader, has created already."""
+        raw = await self._client.get(paths.job(run.key.namespace, attempt.job_name))
+        owners = [owner["uid"] for owner in raw["metadata"].get("ownerReferences") or () if owner.get("controller")]
+        if owners != [run.uid]:
+            place = f"{run.key.namespace}/{attempt.job_name}"
+            raise JobNameTakenError(f"Job {place} exists and does not belong to run {run.key.name}; delete it")
+        return parse_job(raw)
+
+    async def _delete(self, run: ObservedRun, action: DeleteJob) -> None:
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Foreground" if action.wait else "Background",
+            "preconditions": {"uid": action.uid},
+        }
+        try:
+            await self._client.delete(paths.job(run.key.namespace, action.name), options)
+            WRITES.labels("job-deletion").inc()
+        except (NotFoundError, ConflictError):
+            return
+
+    async def _expire(self, run: ObservedRun, action: ExpireJob) -> None:
+        try:
+            raw = await self._client.merge(
+                paths.job(run.key.namespace, action.name), {"spec": {"ttlSecondsAfterFinished": action.seconds}}
+            )
+            WRITES.labels("job-ttl").inc()
+        except NotFoundError:
+            return
+        self._cache.store_job(parse_job(raw))
+
+
+def _attempt(run: ObservedRun, number: int) -> Attempt:
+    for attempt in run.status.attempts:
+        if attempt.number == number:
+            return attempt
+    raise LookupError(f"attempt {number} does not stand in the status of {run.key}")

@@ -1,0 +1,131 @@
+"""What the watches and our own writes have shown so far. An older version never replaces a newer one."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+
+from modelyard_operator.domain.observed import Observed, ObservedJob, ObservedPod, ObservedReport, ObservedRun, RunKey
+
+JobKey = tuple[str, str]
+
+
+def is_newer(version: str, than: str) -> bool:
+    """Whether a resource version is later than another of the same kind, as Kubernetes 1.35 and later promise."""
+    return int(version) > int(than)
+
+
+class Cache:
+    """Runs by key, Jobs and pods by the UID of their run."""
+
+    def __init__(self) -> None:
+        self.runs: dict[RunKey, ObservedRun] = {}
+        self.jobs: dict[JobKey, ObservedJob] = {}
+        self.pods: dict[str, ObservedPod] = {}
+        self._keys: dict[str, RunKey] = {}
+        self._jobs_of: dict[str, set[JobKey]] = {}
+        self._pods_of: dict[str, set[str]] = {}
+        self._first_seen: dict[str, float] = {}
+
+    # Runs
+
+    def store_run(self, run: ObservedRun) -> bool:
+        """Keep `run`; False if the same or a newer version is known."""
+        known = self.runs.get(run.key)
+        if known is not None and not is_newer(run.resource_version, known.resource_version):
+            return False
+        if known is not None and known.uid != run.uid:
+            self.drop_run(known)
+        self.runs[run.key] = run
+        self._keys[run.uid] = run.key
+        self._first_seen.setdefault(run.uid, time.monotonic())
+        return True
+
+    def drop_run(self, run: ObservedRun) -> bool:
+        """Forget a run that was deleted; False if one of its name has taken its place."""
+        known = self.runs.get(run.key)
+        if known is None or known.uid != run.uid:
+            return False
+        del self.runs[run.key]
+        self._keys.pop(run.uid, None)
+        self._first_seen.pop(run.uid, None)
+        return True
+
+    def key_of(self, run_uid: str) -> RunKey | None:
+        """Where the run with this UID is found."""
+        return self._keys.get(run_uid)
+
+    def seen_for(self, run_uid: str) -> float:
+        """Seconds since this process first saw the run."""
+        return time.monotonic() - self._first_seen.get(run_uid, time.monotonic())
+
+    # Jobs
+
+    def store_job(self, job: ObservedJob) -> bool:
+        """Keep `job`; False if the same or a newer version is known."""
+        key = (job.namespace, job.name)
+        known = self.jobs.get(key)
+        if known is not None and not is_newer(job.resource_version, known.resource_version):
+            return False
+        self.jobs[key] = job
+        self._jobs_of.setdefault(job.run_uid, set()).add(key)
+        return True
+
+    def drop_job(self, job: ObservedJob) -> bool:
+        """Forget a Job that was deleted; False if one of its name has taken its place."""
+        key = (job.namespace, job.name)
+        known = self.jobs.get(key)
+        if known is None or known.uid != job.uid:
+            return False
+        del self.jobs[key]
+        _discard(self._jobs_of, known.run_uid, key)
+        return True
+
+    # Pods
+
+    def store_pod(self, pod: ObservedPod) -> bool:
+        """Keep `pod`; False if the same or a newer version is known."""
+        known = self.pods.get(pod.uid)
+        if known is not None and not is_newer(pod.resource_version, known.resource_version):
+            return False
+        self.pods[pod.uid] = pod
+        self._pods_of.setdefault(pod.run_uid, set()).add(pod.uid)
+        return True
+
+    def drop_pod(self, pod: ObservedPod) -> bool:
+        """Forget a pod that was deleted."""
+        known = self.pods.pop(pod.uid, None)
+        if known is None:
+            return False
+        _discard(self._pods_of, known.run_uid, pod.uid)
+        return True
+
+    # Together
+
+    def jobs_of(self, run_uid: str) -> tuple[ObservedJob, ...]:
+        """The Jobs of a run, oldest first."""
+        jobs = [self.jobs[key] for key in self._jobs_of.get(run_uid, ())]
+        return tuple(sorted(jobs, key=lambda job: job.attempt))
+
+    def pods_of(self, run_uid: str) -> tuple[ObservedPod, ...]:
+        """The pods of a run."""
+        return tuple(self.pods[uid] for uid in self._pods_of.get(run_uid, ()))
+
+    def observe(self, run: ObservedRun, reports: Iterable[ObservedReport] = ()) -> Observed:
+        """All that is known about a run."""
+        latest = max(reports, key=lambda report: report.received_at, default=None)
+        return Observed(run, self.jobs_of(run.uid), self.pods_of(run.uid), latest)
+
+    def phases(self) -> Counter[str]:
+        """How many runs are in each phase."""
+        return Counter(str(run.status.phase) for run in self.runs.values())
+
+
+def _discard(index: dict[str, set[JobKey]] | dict[str, set[str]], run_uid: str, member: object) -> None:
+    members = index.get(run_uid)
+    if members is None:
+        return
+    members.discard(member)
+    if not members:
+        del index[run_uid]

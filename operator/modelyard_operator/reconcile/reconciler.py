@@ -1,0 +1,140 @@
+"""One look at one run: gather, decide, carry out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from modelyard_api.status import TrainingRunStatus
+
+from modelyard_operator.domain.decide import decide
+from modelyard_operator.domain.names import RUN_UID_LABEL
+from modelyard_operator.domain.observed import Observed, ObservedRun, RunKey
+from modelyard_operator.domain.settings import RunSettings
+from modelyard_operator.kube import paths
+from modelyard_operator.kube.client import KubeClient
+from modelyard_operator.kube.errors import ConflictError, NotFoundError
+from modelyard_operator.kube.parse import parse_job, parse_pod, parse_run
+from modelyard_operator.reconcile.actions import ActionRunner
+from modelyard_operator.reconcile.cache import Cache
+from modelyard_operator.reconcile.events import EventWriter, notes
+from modelyard_operator.reconcile.reports import ReportStore
+from modelyard_operator.reconcile.status_writer import StatusWriter
+
+_log = logging.getLogger(__name__)
+
+
+class NotLeadingError(Exception):
+    """This replica does not lead (any more): it must not write."""
+
+
+class Reconciler:
+    """Brings runs forward, one call at a time for each."""
+
+    def __init__(
+        self,
+        *,
+        client: KubeClient,
+        cache: Cache,
+        reports: ReportStore,
+        actions: ActionRunner,
+        writer: StatusWriter,
+        events: EventWriter,
+        settings: RunSettings,
+        is_leader: Callable[[], bool],
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._reports = reports
+        self._actions = actions
+        self._writer = writer
+        self._events = events
+        self._settings = settings
+        self._is_leader = is_leader
+
+    async def reconcile(self, key: RunKey) -> float | None:
+        """Look at the run, do what is to be done, and return after how many seconds to look again; None for never.
+
+        Raises:
+            ApiError, aiohttp.ClientError, TimeoutError: try again later.
+            NotLeadingError: leave it to the leader.
+        """
+        run = self._cache.runs.get(key)
+        if run is None:
+            self._writer.forget(key)
+            return None
+        observed = await self._gather(run)
+        decision = decide(observed, self._settings, datetime.now(UTC))
+        waits = [decision.requeue_after.total_seconds()] if decision.requeue_after is not None else []
+        if decision.status != run.status:
+            delay = 0.0 if decision.actions else self._writer.delay(run, decision.status)
+            if delay > 0:
+                waits.append(delay)
+            else:
+                written = await self._write(run, decision.status)
+                if written is None:
+                    return 0.0
+                run = written
+        for action in decision.actions:
+            self._require_leadership()
+            await self._actions.carry_out(run, action)
+        return min(waits, default=None)
+
+    async def _write(self, run: ObservedRun, wanted: TrainingRunStatus) -> ObservedRun | None:
+        """Write the status; None where the run has changed meanwhile, and has to be looked at again."""
+        self._require_leadership()
+        try:
+            written = await self._writer.write(run, wanted)
+        except ConflictError:
+            await self._refresh(run)
+            return None
+        except NotFoundError:
+            self._cache.drop_run(run)
+            return None
+        self._cache.store_run(written)
+        for note in notes(run.status, wanted):
+            self._events.tell(written, note)
+        return written
+
+    async def _refresh(self, run: ObservedRun) -> None:
+        try:
+            raw = await self._client.get(paths.run(run.key.namespace, run.key.name))
+        except NotFoundError:
+            self._cache.drop_run(run)
+            return
+        self._cache.store_run(parse_run(raw, run))
+
+    async def _gather(self, run: ObservedRun) -> Observed:
+        """What the cache knows; where that would mean an end, what the API server knows."""
+        observed = self._observe(run)
+        attempt = run.status.attempts[-1] if run.status.attempts else None
+        if attempt is None or attempt.ended_at is not None or attempt.job_uid is None:
+            return observed
+        job = next((job for job in observed.jobs if job.name == attempt.job_name), None)
+        if job is not None and job.outcome is None:
+            return observed
+        if any(pod.job_uid == attempt.job_uid and pod.finished for pod in observed.pods):
+            return observed
+        if job is None:
+            await self._look_for_job(run, attempt.job_name)
+        await self._look_for_pods(run)
+        return self._observe(run)
+
+    def _observe(self, run: ObservedRun) -> Observed:
+        pods = [pod.uid for pod in self._cache.pods_of(run.uid)]
+        return self._cache.observe(run, self._reports.of_pods(pods))
+
+    async def _look_for_job(self, run: ObservedRun, name: str) -> None:
+        try:
+            self._cache.store_job(parse_job(await self._client.get(paths.job(run.key.namespace, name))))
+        except NotFoundError:
+            return
+
+    async def _look_for_pods(self, run: ObservedRun) -> None:
+        async for raw in self._client.list(paths.pods(run.key.namespace), f"{RUN_UID_LABEL}={run.uid}"):
+            self._cache.store_pod(parse_pod(raw))
+
+    def _require_leadership(self) -> None:
+        if not self._is_leader():
+            raise NotLeadingError("this replica does not lead")

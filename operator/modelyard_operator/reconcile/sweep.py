@@ -1,0 +1,142 @@
+"""Listing everything anew: what no event has told is found here, and what is gone is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
+
+import aiohttp
+
+from modelyard_operator.domain.names import RUN_UID_LABEL
+from modelyard_operator.domain.observed import ObservedRun, RunKey
+from modelyard_operator.kube import paths
+from modelyard_operator.kube.client import JsonObject, KubeClient
+from modelyard_operator.kube.errors import ApiError
+from modelyard_operator.kube.parse import ParseError, parse_job, parse_pod, parse_run
+from modelyard_operator.metrics import RUNS, SWEEP_SECONDS
+from modelyard_operator.reconcile.cache import Cache
+from modelyard_operator.reconcile.reports import ReportStore
+from modelyard_operator.reconcile.workqueue import WorkQueue
+
+_log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+
+
+class Sweep:
+    """Lists runs, Jobs and pods of every watched namespace, and has every run looked at.
+
+    Args:
+        namespaces: those that are watched; empty for all.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        cache: Cache,
+        reports: ReportStore,
+        queue: WorkQueue[RunKey],
+        namespaces: tuple[str, ...],
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._reports = reports
+        self._queue = queue
+        self._namespaces: tuple[str | None, ...] = namespaces or (None,)
+        self.finished = False
+        """Whether everything was listed at least once."""
+
+    async def run(self) -> None:
+        """List everything once.
+
+        Raises:
+            ApiError, aiohttp.ClientError, TimeoutError: the list is not whole; nothing was forgotten for it.
+        """
+        began = time.perf_counter()
+        await self._sweep_pods()
+        await self._sweep_jobs()
+        await self._sweep_runs()
+        SWEEP_SECONDS.observe(time.perf_counter() - began)
+        self.finished = True
+
+    async def run_until_it_works(self) -> None:
+        """List everything, again and again while the API server cannot be reached or knows no TrainingRuns."""
+        pause = 0.2
+        while True:
+            try:
+                await self.run()
+                return
+            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+                _log.warning("the list of everything is repeated", extra={"error": str(error), "delay": pause})
+                await asyncio.sleep(pause)
+                pause = min(10.0, pause * 2)
+
+    async def _sweep_runs(self) -> None:
+        # Only what was known before the list began can be missed by it: what came later is simply too new.
+        before = list(self._cache.runs.values())
+        found: set[str] = set()
+        async for raw in self._list(paths.runs, None):
+            found.add(raw["metadata"]["uid"])
+            run = _parsed(self._parse_run, raw)
+            if run is not None:
+                self._cache.store_run(run)
+        for run in before:
+            if run.uid not in found:
+                self._cache.drop_run(run)
+        for key in self._cache.runs:
+            self._queue.add(key)
+        count_phases(self._cache)
+
+    def _parse_run(self, raw: JsonObject) -> ObservedRun:
+        return parse_run(raw, self._cache.runs.get(_key(raw)))
+
+    async def _sweep_jobs(self) -> None:
+        before = list(self._cache.jobs.values())
+        found: set[str] = set()
+        async for raw in self._list(paths.jobs, RUN_UID_LABEL):
+            found.add(raw["metadata"]["uid"])
+            job = _parsed(parse_job, raw)
+            if job is not None:
+                self._cache.store_job(job)
+        for job in before:
+            if job.uid not in found:
+                self._cache.drop_job(job)
+
+    async def _sweep_pods(self) -> None:
+        before = list(self._cache.pods.values())
+        found: set[str] = set()
+        async for raw in self._list(paths.pods, RUN_UID_LABEL):
+            found.add(raw["metadata"]["uid"])
+            pod = _parsed(parse_pod, raw)
+            if pod is not None:
+                self._cache.store_pod(pod)
+        for pod in before:
+            if pod.uid not in found:
+                self._cache.drop_pod(pod)
+                self._reports.forget(pod.uid)
+
+    async def _list(self, path: Callable[[str | None], str], selector: str | None) -> AsyncIterator[JsonObject]:
+        for namespace in self._namespaces:
+            async for raw in self._client.list(path(namespace), selector):
+                yield raw
+
+
+def count_phases(cache: Cache) -> None:
+    """Tell Prometheus how many runs are in each phase."""
+    RUNS.clear()
+    for phase, count in cache.phases().items():
+        RUNS.labels(phase).set(count)
+
+
+def _parsed(parse: Callable[[JsonObject], Item], raw: JsonObject) -> Item | None:
+    try:
+        return parse(raw)
+    except ParseError as error:
+        _log.error("an object is left alone", extra={"error": str(error)})
+        return None
+
+
+def _key(raw: JsonObject) -> RunKey:
+    return RunKey(raw["metadata"]["namespace"], raw["metadata"]["name"])

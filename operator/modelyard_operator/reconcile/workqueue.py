@@ -1,0 +1,102 @@
+"""A queue of keys: each at most once, each worked on by one worker at a time, and later again after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class WorkQueue(Generic[Key]):
+    """The work queue of Kubernetes' own controllers, for one event loop.
+
+    A key that is added while it is worked on is handed out again after it; of several delays the shortest counts.
+
+    Args:
+        first_delay: seconds before the first retry of a key; doubled for each further one.
+        longest_delay: seconds between retries at most.
+    """
+
+    def __init__(self, first_delay: float = 0.05, longest_delay: float = 120) -> None:
+        self._first_delay = first_delay
+        self._longest_delay = longest_delay
+        self._ready: deque[Key] = deque()
+        self._dirty: set[Key] = set()
+        self._at_work: set[Key] = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        self._available = asyncio.Event()
+
+    def __len__(self) -> int:
+        """Keys that wait for a worker."""
+        return len(self._ready)
+
+    def add(self, key: Key) -> None:
+        """Have `key` worked on as soon as possible."""
+        self._drop_timer(key)
+        if key in self._dirty:
+            return
+        self._dirty.add(key)
+        if key not in self._at_work:
+            self._hand_out(key)
+
+    def add_after(self, key: Key, delay: float) -> None:
+        """Have `key` worked on in `delay` seconds, or earlier where it was asked for."""
+        if delay <= 0:
+            self.add(key)
+            return
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if timer is not None and timer.when() <= loop.time() + delay:
+            return
+        self._drop_timer(key)
+        self._timers[key] = loop.call_later(delay, self.add, key)
+
+    def retry(self, key: Key, at_least: float = 0) -> float:
+        """Have `key` worked on again after its back-off, or `at_least` seconds. Returns the delay."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = max(at_least, min(self._longest_delay, self._first_delay * 2.0 ** min(failures, 30)))
+        self.add_after(key, delay)
+        return delay
+
+    def forget(self, key: Key) -> None:
+        """End the back-off of `key`: it went well."""
+        self._failures.pop(key, None)
+
+    async def get(self) -> Key:
+        """The next key. Call `done` with it afterwards, whatever happened."""
+        while not self._ready:
+            self._available.clear()
+            await self._available.wait()
+        key = self._ready.popleft()
+        self._dirty.discard(key)
+        self._at_work.add(key)
+        return key
+
+    def done(self, key: Key) -> None:
+        """Give `key` back."""
+        self._at_work.discard(key)
+        if key in self._dirty:
+            self._hand_out(key)
+
+    def clear(self) -> None:
+        """Forget everything that waits."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._failures.clear()
+        self._ready.clear()
+        self._dirty.clear()
+
+    def _hand_out(self, key: Key) -> None:
+        self._ready.append(key)
+        self._available.set()
+
+    def _drop_timer(self, key: Key) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
