@@ -1,0 +1,1 @@
+"""`modelyard`: what a person does from their own computer."""

@@ -1,0 +1,47 @@
+"""The commands of `modelyard`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Train computer-vision models, here or in a cluster.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+dataset_app = typer.Typer(help="Data sets in S3.", no_args_is_help=True)
+app.add_typer(dataset_app, name="dataset")
+
+
+@app.callback()
+def _modelyard() -> None:
+    """Keep `train` a command of its own, however few there are."""
+
+
+@app.command()
+def train(
+    manifest: Annotated[Path, typer.Argument(help="A TrainingRun, as for kubectl apply.", exists=True, dir_okay=False)],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the results, instead of spec.artifacts.")
+    ] = None,
+    dataset: Annotated[
+        Path | None, typer.Option("--dataset", "-d", help="Folder with the data set, instead of spec.dataset.s3.")
+    ] = None,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(help="Folder for what nobody keeps; without it a new one, removed at the end."),
+    ] = None,
+) -> None:
+    """Run a TrainingRun on this computer, without Kubernetes."""
+    from modelyard_cli.train import train_here  # noqa: PLC0415 - half a second
+
+    raise typer.Exit(train_here(manifest, output, dataset, scratch))
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()

@@ -1,0 +1,95 @@
+"""`modelyard train`: the run of a manifest on this computer."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import tempfile
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+
+from modelyard_api.loading import load_run
+from modelyard_api.outcome import EXIT_CODES, ExitCode, Reason
+from modelyard_api.run_document import RunDocument
+from modelyard_api.spec import Artifacts, Dataset
+from modelyard_api.training_run import TrainingRun
+from modelyard_trainer.errors import Interrupted, RunError
+from modelyard_trainer.logs import ROOT
+from modelyard_trainer.places import Places
+from modelyard_trainer.progress import Progress
+from modelyard_trainer.run import Finished, run
+from modelyard_trainer.terminal import TerminalProgress
+from rich.console import Console
+from rich.logging import RichHandler
+
+
+def train_here(manifest: Path, output: Path | None, dataset: Path | None, scratch: Path | None) -> int:
+    """Train and say how it went.
+
+    Returns:
+        The exit code: the same as that of the trainer in a pod.
+    """
+    console = Console(stderr=True)
+    _log_to(console)
+    try:
+        document = document_of(load_run(manifest.read_text(encoding="utf-8")), output, dataset)
+    except ValueError as error:
+        console.print(f"[red]{manifest}: {error}", highlight=False)
+        return ExitCode.USER_ERROR
+    with ExitStack() as stack:
+        folder = scratch or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="modelyard-")))
+        progress = Progress(document.attempt, document.batch_size, document.spec.training.epochs)
+        progress.listen(stack.enter_context(TerminalProgress(console)))
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            finished = run(document, Places(folder, in_cluster=False), progress)
+        except RunError as error:
+            stack.close()
+            console.print(f"[red]{error.reason}: {error.message}", highlight=False)
+            return EXIT_CODES.get(error.reason, 1)
+        except (Interrupted, KeyboardInterrupt):
+            stack.close()
+            console.print("interrupted; nothing was published", highlight=False)
+            return EXIT_CODES[Reason.INTERRUPTED]
+    _say(finished, progress, console)
+    return ExitCode.SUCCESS
+
+
+def document_of(manifest: TrainingRun, output: Path | None, dataset: Path | None) -> RunDocument:
+    """The run document that the operator would make, with folders of this computer where they are given."""
+    spec = manifest.spec
+    changes: dict[str, object] = {}
+    if output is not None:
+        changes["artifacts"] = Artifacts(path=str(output.resolve()))
+    if dataset is not None:
+        kept = spec.dataset.model_dump(exclude={"s3", "path"})
+        changes["dataset"] = Dataset(**kept, path=str(dataset.resolve()))
+    return RunDocument(
+        namespace=manifest.metadata.namespace or "default",
+        name=manifest.metadata.name,
+        uid=str(uuid.uuid4()),
+        attempt=1,
+        batch_size=spec.training.batch_size,
+        spec=spec.model_copy(update=changes),
+    )
+
+
+def _say(finished: Finished, progress: Progress, console: Console) -> None:
+    metrics = "  ".join(f"{name} {value:.3f}" for name, value in progress.now.metrics.items())
+    console.print(f"[green]done[/green]  {metrics}", highlight=False)
+    for artifact in finished.published.artifacts:
+        console.print(f"  {artifact.name:<28} {artifact.bytes:>11,} bytes  {artifact.sha256[:16]}", highlight=False)
+    console.print(f"in {finished.published.uri}, listed in SHA256SUMS", highlight=False)
+
+
+def _log_to(console: Console) -> None:
+    handler = RichHandler(console=console, show_path=False, show_level=False, omit_repeated_times=False)
+    handler.setLevel(logging.WARNING)
+    logger = logging.getLogger(ROOT)
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise Interrupted

@@ -1,0 +1,186 @@
+"""COCO data sets: one JSON file for all pictures, or one for each split."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from modelyard_api.outcome import Reason
+
+from modelyard_trainer.dataset.model import Objects
+from modelyard_trainer.errors import RunError
+from modelyard_trainer.files import is_below
+
+_SPLIT_WORDS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+
+
+@dataclass(frozen=True)
+class CocoDataset:
+    """What the JSON files say. Boxes stay in pixels until the size of the picture itself is known."""
+
+    classes: tuple[str, ...]
+    splits: dict[str, tuple[str, ...]]
+    names: tuple[str, ...]
+    boxes: Mapping[str, list[tuple[int, int, list[float], str]]]
+    """Picture to (annotation id, class, [left, top, width, height] in pixels, file)."""
+    notices: tuple[str, ...] = ()
+
+    def reader(self, name: str) -> Callable[[int, int], tuple[Objects, int]]:
+        """How the objects of picture `name` are made from its width and height."""
+
+        def read(width: int, height: int) -> tuple[Objects, int]:
+            entries = self.boxes.get(name, [])
+            kept: dict[tuple[float, ...], None] = {}
+            for annotation, class_id, box, file in entries:
+                kept[(class_id, *_fractions(box, width, height, f"{file}, annotation {annotation}"))] = None
+            rows = np.array(list(kept), np.float64).reshape(-1, 5)
+            return Objects(rows[:, 0].astype(np.int64), rows[:, 1:].astype(np.float32)), len(entries) - len(kept)
+
+        return read
+
+
+def read_coco(folder: Path) -> CocoDataset:
+    """Read the annotation files of the data set in `folder`: annotations/*.json, or *.json beside the pictures.
+
+    A file whose name says train, val or test is that split; a single file of another name is the whole data set.
+
+    Raises:
+        RunError: DatasetInvalid, DatasetEmpty, LabelInvalid; the message names the file and the annotation.
+    """
+    files = _annotation_files(folder)
+    contents = {split: _load(folder, file) for split, file in files.items()}
+    classes = _categories(contents, files, folder)
+    splits: dict[str, tuple[str, ...]] = {}
+    boxes: dict[str, list[tuple[int, int, list[float], str]]] = defaultdict(list)
+    crowds = 0
+    for split, content in contents.items():
+        file = files[split].relative_to(folder).as_posix()
+        pictures = _pictures(folder, content, split, file)
+        splits[split] = tuple(sorted(pictures.values()))
+        for annotation in content.get("annotations", []):
+            if annotation.get("iscrowd"):
+                crowds += 1
+                continue
+            boxes_of, entry = _annotation(annotation, pictures, classes, file)
+            boxes[boxes_of].append(entry)
+    if "train" not in splits or not splits["train"]:
+        raise RunError(Reason.DATASET_EMPTY, f"{', '.join(sorted(f.name for f in files.values()))} list no pictures")
+    if "val" in splits and not splits["val"]:
+        raise RunError(Reason.SPLIT_EMPTY, f"{files['val'].name} lists no pictures; leave it out, or fill it")
+    names = tuple(sorted({name for pictures in splits.values() for name in pictures}))
+    notices = (f"{crowds} annotations of crowds were left out",) if crowds else ()
+    return CocoDataset(tuple(name for _, name in sorted(classes.values())), splits, names, boxes, notices)
+
+
+def _annotation_files(folder: Path) -> dict[str, Path]:
+    found = sorted((folder / "annotations").glob("*.json")) or sorted(folder.glob("*.json"))
+    if not found:
+        raise RunError(Reason.DATASET_INVALID, "the data set has no annotations/*.json, which a COCO data set needs")
+    if len(found) == 1:
+        return {"train": found[0]}
+    files: dict[str, Path] = {}
+    for file in found:
+        split = next((s for s, words in _SPLIT_WORDS.items() if any(word in file.stem.lower() for word in words)), None)
+        if split is None or split in files:
+            raise RunError(
+                Reason.DATASET_INVALID,
+                f"{file.relative_to(folder).as_posix()}: with several annotation files, each name must say train, val "
+                "or test, and each only once",
+            )
+        files[split] = file
+    return files
+
+
+def _load(folder: Path, file: Path) -> dict[str, Any]:
+    name = file.relative_to(folder).as_posix()
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise RunError(Reason.LABEL_INVALID, f"{name}, line {error.lineno}: not JSON ({error.msg})") from error
+    except UnicodeDecodeError as error:
+        raise RunError(Reason.LABEL_INVALID, f"{name}: not UTF-8 text") from error
+    if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("images", "categories")):
+        raise RunError(Reason.DATASET_INVALID, f"{name}: it must have the lists `images`, `annotations`, `categories`")
+    return content
+
+
+def _categories(
+    contents: Mapping[str, dict[str, Any]], files: Mapping[str, Path], folder: Path
+) -> dict[int, tuple[int, str]]:
+    """COCO's category id to (class counted from 0, name). COCO's ids have gaps."""
+    first: dict[int, str] | None = None
+    for split, content in contents.items():
+        try:
+            named = {int(each["id"]): str(each["name"]) for each in content["categories"]}
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                Reason.DATASET_INVALID,
+                f"{files[split].relative_to(folder).as_posix()}: each of `categories` must have `id` and `name`",
+            ) from error
+        if first is not None and named != first:
+            raise RunError(
+                Reason.DATASET_INVALID,
+                f"{files[split].relative_to(folder).as_posix()}: `categories` must be the same in all files",
+            )
+        first = named
+    if not first:
+        raise RunError(Reason.DATASET_INVALID, "`categories` is empty; it must name at least one class")
+    return {category: (number, first[category]) for number, category in enumerate(sorted(first))}
+
+
+def _pictures(folder: Path, content: dict[str, Any], split: str, file: str) -> dict[int, str]:
+    """Picture id to path below the folder."""
+    pictures: dict[int, str] = {}
+    for entry in content["images"]:
+        try:
+            number, name = int(entry["id"]), str(entry["file_name"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                Reason.DATASET_INVALID, f"{file}: each of `images` must have `id` and `file_name`"
+            ) from error
+        if not is_below(name):
+            raise RunError(Reason.DATASET_INVALID, f"{file}: `file_name` {name!r} leads out of the data set")
+        stem = Path(file).stem.removeprefix("instances_")
+        bases = ("", f"images/{split}/", f"images/{stem}/", "images/", f"{split}/", f"{stem}/")
+        path = next((f"{base}{name}" for base in bases if (folder / base / name).is_file()), None)
+        if path is None:
+            raise RunError(Reason.DATASET_INVALID, f"{file}: picture {name} is not in the data set")
+        pictures[number] = path
+    return pictures
+
+
+def _annotation(
+    annotation: dict[str, Any], pictures: Mapping[int, str], classes: Mapping[int, tuple[int, str]], file: str
+) -> tuple[str, tuple[int, int, list[float], str]]:
+    number = annotation.get("id", "?")
+    where = f"{file}, annotation {number}"
+    picture, category, box = (annotation.get(key) for key in ("image_id", "category_id", "bbox"))
+    if picture not in pictures:
+        raise RunError(Reason.LABEL_INVALID, f"{where}: image_id {picture} is not one of `images`")
+    if category not in classes:
+        raise RunError(Reason.LABEL_INVALID, f"{where}: category_id {category} is not one of `categories`")
+    if not isinstance(box, list) or len(box) != 4 or not all(_finite(value) for value in box):
+        raise RunError(Reason.LABEL_INVALID, f"{where}: `bbox` must be [left, top, width, height] in pixels")
+    return pictures[picture], (number, classes[category][0], [float(value) for value in box], file)
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _fractions(box: list[float], width: int, height: int, where: str) -> tuple[float, float, float, float]:
+    left, top, w, h = box
+    if w <= 0 or h <= 0:
+        raise RunError(Reason.LABEL_INVALID, f"{where}: width {w:g} and height {h:g}; both must be above 0")
+    if left < -1 or top < -1 or left + w > width + 1 or top + h > height + 1:
+        raise RunError(
+            Reason.LABEL_INVALID,
+            f"{where}: the box {box} is outside the picture of {width} x {height} pixels",
+        )
+    return (left + w / 2) / width, (top + h / 2) / height, w / width, h / height

@@ -1,0 +1,81 @@
+"""Bringing a data set to this computer, every file checked against the data set's own SHA256SUMS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelyard_api.layout import CHECKSUMS
+from modelyard_api.outcome import Reason
+from modelyard_api.spec import Dataset
+
+from modelyard_trainer.dataset.model import FetchedDataset
+from modelyard_trainer.errors import RunError
+from modelyard_trainer.files import files_below, parse_checksums, sha256_of_all
+from modelyard_trainer.places import Places
+from modelyard_trainer.progress import Progress
+
+
+def fetch(dataset: Dataset, places: Places, progress: Progress, cpus: int) -> FetchedDataset:
+    """The data set's files on this computer, downloaded if need be.
+
+    Raises:
+        RunError: DatasetNotFound, DatasetChecksumMismatch, or what the store says.
+    """
+    if dataset.path is not None:
+        return _in_place(Path(dataset.path), cpus)
+    if dataset.s3 is None:
+        raise RunError(Reason.SPEC_INVALID, "spec.dataset: it names no place; s3 or path would be right")
+    from modelyard_trainer.store.download import download_dataset  # noqa: PLC0415 - boto3, half a second
+    from modelyard_trainer.store.open import open_store  # noqa: PLC0415
+
+    store = open_store(dataset.s3, places.dataset_credentials, in_cluster=places.in_cluster, what="dataset")
+    return download_dataset(store, places.scratch / "dataset", progress)
+
+
+def _in_place(folder: Path, cpus: int) -> FetchedDataset:
+    if not folder.is_dir():
+        raise RunError(Reason.DATASET_NOT_FOUND, f"dataset.path: {folder} is not a folder on this computer")
+    paths = [path for path in files_below(folder) if path.name != CHECKSUMS]
+    if not paths:
+        raise RunError(Reason.DATASET_EMPTY, f"dataset.path: {folder} holds no files")
+    digests = dict(
+        zip((path.relative_to(folder).as_posix() for path in paths), sha256_of_all(paths, cpus), strict=True)
+    )
+    sums = folder / CHECKSUMS
+    if sums.is_file():
+        wanted = read_checksums(sums.read_bytes())
+        for name, digest in wanted.items():
+            check_digest(name, digest, digests.get(name))
+        digests = wanted
+    return FetchedDataset(folder, digests, str(folder))
+
+
+def read_checksums(content: bytes) -> dict[str, str]:
+    """Path to digest, as the data set's SHA256SUMS says.
+
+    Raises:
+        RunError: DatasetInvalid; it is not such a file.
+    """
+    try:
+        digests = parse_checksums(content.decode("utf-8"))
+    except ValueError as error:  # UnicodeDecodeError among them
+        raise RunError(Reason.DATASET_INVALID, str(error)) from error
+    if not digests:
+        raise RunError(Reason.DATASET_EMPTY, f"{CHECKSUMS} of the data set lists no files")
+    return digests
+
+
+def check_digest(name: str, wanted: str, found: str | None) -> None:
+    """Refuse a file that is missing or holds something else.
+
+    Raises:
+        RunError: DatasetChecksumMismatch.
+    """
+    if found is None:
+        raise RunError(Reason.DATASET_CHECKSUM_MISMATCH, f"{name} is listed in {CHECKSUMS} but is not in the data set")
+    if found != wanted:
+        raise RunError(
+            Reason.DATASET_CHECKSUM_MISMATCH,
+            f"{name} has the SHA-256 {found[:12]}..., but {CHECKSUMS} says {wanted[:12]}...; the file or the list "
+            "is not the right one",
+        )

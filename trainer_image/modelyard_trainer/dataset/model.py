@@ -1,0 +1,88 @@
+"""A data set that was checked and split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from modelyard_api.status import DatasetStatus
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class FetchedDataset:
+    """A data set's files on this computer.
+
+    `digests` maps the path of each file (relative to `folder`) to the SHA-256 of the bytes that were read.
+    """
+
+    folder: Path
+    digests: dict[str, str]
+    origin: str
+    """Where it came from, for messages: an S3 URI or a path."""
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """The labelled objects of one picture, n of them.
+
+    `classes`: (n,) class ids. `boxes`: (n, 4) centre x, centre y, width and height as fractions of the picture.
+    `polygons`: their outlines, each (k, 2) with x and y as fractions, where the labels hold outlines; else empty.
+    """
+
+    classes: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+    polygons: tuple[NDArray[np.float32], ...] = ()
+
+    @classmethod
+    def none(cls) -> Objects:
+        """No objects: a picture of background."""
+        return cls(np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture and what is in it. `name` is its path below the data set's folder, and tells it from all others."""
+
+    name: str
+    path: Path
+    width: int
+    height: int
+    objects: Objects
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedDataset:
+    """A data set that can be trained on."""
+
+    classes: tuple[str, ...]
+    training: tuple[Picture, ...]
+    validation: tuple[Picture, ...]
+    test: tuple[Picture, ...]
+    digest: str
+    """SHA-256 over the list of files and their checksums."""
+    split_by_seed: bool
+    """Whether the validation pictures were set aside by seed, not by the data set itself."""
+    notices: tuple[str, ...] = ()
+    """What a person should know but need not act upon."""
+
+    @property
+    def pictures(self) -> Iterable[Picture]:
+        """All pictures."""
+        return (*self.training, *self.validation, *self.test)
+
+    def status(self) -> DatasetStatus:
+        """What the run's status says of it."""
+        return DatasetStatus(
+            images=len(self.training) + len(self.validation) + len(self.test),
+            training_images=len(self.training),
+            validation_images=len(self.validation),
+            classes=len(self.classes),
+            objects=sum(len(picture.objects) for picture in self.pictures),
+            digest=self.digest,
+        )

@@ -1,0 +1,76 @@
+"""Files that are whole or not there, and their checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+from modelyard_api.layout import CHECKSUMS
+
+CHUNK = 1 << 20
+_DIGEST_LENGTH = 64
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_all(paths: Iterable[Path], threads: int) -> list[str]:
+    """The SHA-256 of many files, in their order."""
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(sha256, paths))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` so that the file holds either its old bytes or all of the new ones, whenever the power fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.part")
+    with unfinished.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file below `folder`, however deep, in the order of their names; hidden ones are left out."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
+
+
+def format_checksums(digests: Mapping[str, str]) -> str:
+    """The text of a SHA256SUMS file: `<digest>  <path>` a line, sorted by path, as sha256sum(1) checks it."""
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(digests.items()))
+
+
+def parse_checksums(text: str) -> dict[str, str]:
+    """Path to digest, as a SHA256SUMS file says.
+
+    Raises:
+        ValueError: a line is not `<digest>  <path>`, or its path leads out of the folder; the message names the line.
+    """
+    digests: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        digest, _, path = line.partition(" ")
+        path = path[1:] if path[:1] in (" ", "*") else path
+        if len(digest) != _DIGEST_LENGTH or not set(digest.lower()) <= set("0123456789abcdef") or not path:
+            raise ValueError(f"{CHECKSUMS}, line {number}: not a SHA-256 in hexadecimal, two spaces and a path")
+        path = path.removeprefix("./")
+        if not is_below(path):
+            raise ValueError(f"{CHECKSUMS}, line {number}: {path!r} leads out of the data set's folder")
+        digests[path] = digest.lower()
+    return digests
+
+
+def is_below(path: str) -> bool:
+    """Whether a relative path stays below the folder that it is relative to."""
+    pure = PurePosixPath(path)
+    return bool(path) and not pure.is_absolute() and ".." not in pure.parts

@@ -1,0 +1,58 @@
+"""Where a run takes place: scratch space, credentials and the way to the results."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from modelyard_api.outcome import Reason
+from modelyard_api.run_document import (
+    ARTIFACTS_CREDENTIALS_FOLDER,
+    DATASET_CREDENTIALS_FOLDER,
+    MOUNT,
+    POD_UID_VARIABLE,
+    RunDocument,
+)
+
+from modelyard_trainer.destination import Destination, FolderDestination
+from modelyard_trainer.errors import RunError
+
+
+@dataclass(frozen=True)
+class Places:
+    """A computer's places for one attempt."""
+
+    scratch: Path
+    mount: Path = Path(MOUNT)
+    """Folder that the operator's volumes are mounted below."""
+    pod_uid: str = field(default_factory=lambda: os.environ.get(POD_UID_VARIABLE) or f"local-{uuid.uuid4()}")
+    in_cluster: bool = field(default_factory=lambda: POD_UID_VARIABLE in os.environ)
+
+    @property
+    def dataset_credentials(self) -> Path:
+        """Folder with the files of the Secret for the data set."""
+        return self.mount / DATASET_CREDENTIALS_FOLDER.relative_to(MOUNT)
+
+    @property
+    def artifacts_credentials(self) -> Path:
+        """Folder with the files of the Secret for the results."""
+        return self.mount / ARTIFACTS_CREDENTIALS_FOLDER.relative_to(MOUNT)
+
+    def destination(self, document: RunDocument) -> Destination:
+        """Where this run's results go.
+
+        Raises:
+            RunError: SpecInvalid; the spec names no place.
+        """
+        artifacts = document.spec.artifacts
+        if artifacts.path is not None:
+            return FolderDestination(Path(artifacts.path))
+        if artifacts.s3 is None:
+            raise RunError(Reason.SPEC_INVALID, "spec.artifacts: it names no place; s3 or path would be right")
+        from modelyard_trainer.store.destination import S3Destination  # noqa: PLC0415 - boto3, half a second
+        from modelyard_trainer.store.open import open_store  # noqa: PLC0415
+
+        store = open_store(artifacts.s3, self.artifacts_credentials, in_cluster=self.in_cluster, what="artifacts")
+        return S3Destination(store, document, self.pod_uid)

@@ -1,0 +1,115 @@
+"""The files beside the weights that say what was trained, on what, how it went and with what result."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from modelyard_api.layout import REPORT_FILE, RUN_FILE
+from modelyard_api.run_document import RunDocument
+
+from modelyard_trainer.dataset.model import CheckedDataset
+from modelyard_trainer.environment import describe_environment
+from modelyard_trainer.report_page import render_report
+from modelyard_trainer.tasks.base import Epoch, Evaluation, Fit, Verified
+
+METRICS_FILE, LABELS_FILE, SPLIT_FILE, LOG_FILE = "metrics.csv", "labels.json", "split.json", "training.log"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished training, as it is written down."""
+
+    document: RunDocument
+    dataset: CheckedDataset
+    fit: Fit
+    evaluation: Evaluation
+    verified: Sequence[Verified]
+    started: datetime
+    store_notices: Sequence[str] = ()
+
+    @property
+    def primary(self) -> str | None:
+        """Name of the exported file that formatPriorities prefers; None where nothing was exported."""
+        return self.verified[0].file.path.name if self.verified else None
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a person should know but need not act upon."""
+        return (*self.dataset.notices, *self.fit.notices, *self.store_notices)
+
+    def write(self, folder: Path) -> None:
+        """Write run.json, metrics.csv, labels.json, split.json and report.html."""
+        summary = self.summary()
+        _write_json(folder / RUN_FILE, summary)
+        _write_json(folder / LABELS_FILE, {str(number): name for number, name in enumerate(self.dataset.classes)})
+        _write_json(folder / SPLIT_FILE, self._split())
+        write_metrics(self.fit.epochs, folder / METRICS_FILE)
+        (folder / REPORT_FILE).write_text(render_report(summary, folder), encoding="utf-8")
+
+    def summary(self) -> dict[str, object]:
+        """What run.json holds."""
+        return {
+            "run": self.document.to_json_object(),
+            "startedAt": self.started.isoformat(timespec="seconds"),
+            "finishedAt": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seed": self.document.spec.training.seed,
+            "dataset": {
+                **self.dataset.status().to_json_object(),
+                "classNames": list(self.dataset.classes),
+                "splitBySeed": self.dataset.split_by_seed,
+            },
+            "epochs": len(self.fit.epochs),
+            "bestEpoch": self.fit.best_epoch,
+            "trainingSeconds": round(sum(epoch.seconds for epoch in self.fit.epochs), 1),
+            "metrics": dict(self.evaluation.metrics),
+            "metricsPerClass": {name: dict(values) for name, values in self.evaluation.per_class.items()},
+            "exports": [_exported(each) for each in self.verified],
+            "primaryArtifact": self.primary,
+            "notices": list(self.notices),
+            "environment": describe_environment(self.document, self.fit.device),
+        }
+
+    def _split(self) -> dict[str, object]:
+        sides = {
+            "training": self.dataset.training,
+            "validation": self.dataset.validation,
+            "test": self.dataset.test,
+        }
+        return {
+            "bySeed": self.dataset.split_by_seed,
+            "seed": self.document.spec.training.seed,
+            "datasetDigest": self.dataset.digest,
+            **{side: [picture.name for picture in pictures] for side, pictures in sides.items()},
+        }
+
+
+def write_metrics(epochs: Sequence[Epoch], path: Path) -> None:
+    """One row an epoch: its number, its seconds and its metrics."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        names = list(epochs[0].metrics) if epochs else []
+        writer.writerow(["epoch", "seconds", *names])
+        for epoch in epochs:
+            values = [epoch.metrics.get(name) for name in names]
+            writer.writerow([epoch.number, f"{epoch.seconds:.3f}", *("" if v is None else f"{v:.7g}" for v in values)])
+
+
+def _exported(verified: Verified) -> dict[str, object]:
+    return {
+        "format": verified.file.format.value,
+        "name": verified.file.path.name,
+        **verified.file.details,
+        "largestDifference": float(f"{verified.difference:.3g}"),
+        "tolerance": verified.file.tolerance,
+        "picturesCompared": verified.pictures,
+        "inputShapes": list(verified.shapes),
+    }
+
+
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

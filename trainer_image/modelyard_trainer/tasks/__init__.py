@@ -1,0 +1,1 @@
+"""What is trained, one task a package. Nothing in here knows of Kubernetes."""

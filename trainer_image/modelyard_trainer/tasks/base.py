@@ -1,0 +1,110 @@
+"""The interface between the story of a run and the task that is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from modelyard_api.run_document import RunDocument
+from modelyard_api.spec import ExportFormat
+
+from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
+from modelyard_trainer.progress import Progress
+
+BEST, LAST = "best.pt", "last.pt"
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """All that a task is given."""
+
+    document: RunDocument
+    scratch: Path
+    """A folder for what nobody keeps."""
+    results: Path
+    """The folder whose files are published."""
+    progress: Progress
+    cpus: int
+    """CPUs that may be used."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch: its number (from 1), its seconds and its metrics."""
+
+    number: int
+    seconds: float
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How the training went. The weights lie in the results folder, as `best.pt` and `last.pt`."""
+
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    device: str
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the best weights do on the validation pictures."""
+
+    metrics: Mapping[str, float]
+    per_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A file that the best weights were exported to."""
+
+    format: ExportFormat
+    path: Path
+    tolerance: float
+    details: Mapping[str, str | int | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How far an exported file's outputs are from PyTorch's."""
+
+    file: ExportedFile
+    difference: float
+    """Largest absolute difference of any output, in the unit that the tolerance is given in."""
+    pictures: int
+    shapes: tuple[str, ...]
+    """Sizes of the inputs that were tried."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the difference is within the tolerance; a difference that is no number is not."""
+        return self.difference <= self.file.tolerance
+
+
+class Task(Protocol):
+    """One kind of training. The methods are called once each, in this order.
+
+    Each may raise `RunError`. Heavy imports belong inside `fit` and what follows it, so that what is wrong with a spec
+    or a data set is said within seconds.
+    """
+
+    def check_spec(self) -> None:
+        """Refuse what this task cannot do as asked, before anything is fetched."""
+
+    def check(self, fetched: FetchedDataset) -> CheckedDataset:
+        """Refuse a data set that cannot be trained on, and split it."""
+
+    def fit(self, data: CheckedDataset) -> Fit:
+        """Train; leave `best.pt` and `last.pt` in the results folder."""
+
+    def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
+        """Measure the best weights on the validation pictures; may leave plots in the results folder."""
+
+    def export(self) -> tuple[ExportedFile, ...]:
+        """Write the exported files into the results folder, in the order of preference."""
+
+    def verify(self, data: CheckedDataset, exports: tuple[ExportedFile, ...]) -> tuple[Verified, ...]:
+        """Compare each exported file with PyTorch on validation pictures."""

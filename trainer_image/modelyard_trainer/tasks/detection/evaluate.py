@@ -1,0 +1,122 @@
+"""What the published weights do on the validation pictures. Imports ultralytics: `offline.prepare` comes first."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from ultralytics.cfg import get_cfg
+from ultralytics.data import build_dataloader
+from ultralytics.models.yolo.detect import DetectionValidator
+
+from modelyard_trainer.dataset.model import CheckedDataset
+from modelyard_trainer.tasks.base import BEST, Epoch, Evaluation, TaskContext
+from modelyard_trainer.tasks.detection import plots
+from modelyard_trainer.tasks.detection.arguments import ultralytics_arguments
+from modelyard_trainer.tasks.detection.checkpoint import Checkpoint, build_model, load_checkpoint
+from modelyard_trainer.tasks.detection.pictures import CheckedPictures, picture_options
+
+_SHOWN = 12
+"""Pictures on the sheet of predictions."""
+_CONFIDENT = 0.25
+"""Score from which a prediction is drawn and counted in the confusion matrix, as in ultralytics."""
+
+
+def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tuple[Epoch, ...]) -> Evaluation:
+    """Validate best.pt as the epochs were validated; leave plots and a sheet of predictions in the results."""
+    checkpoint = load_checkpoint(context.results / BEST)
+    examiner = _examine(context, data, checkpoint, device)
+    box = examiner.metrics.box
+    folder = context.results / "plots"
+    folder.mkdir(exist_ok=True)
+    plots.draw_curves(epochs, folder / "curves.png")
+    plots.draw_confusion(examiner.confusion_matrix.matrix, checkpoint.classes, folder / "confusion_matrix.png")
+    seen = [checkpoint.classes[index] for index in box.ap_class_index]
+    plots.draw_precision_recall(box.px, box.prec_values, box.ap50, seen, folder / "precision_recall.png")
+    plots.draw_predictions(examiner.sheet, checkpoint.classes, folder / "predictions.jpg")
+    precision, recall, map50, map50_95 = examiner.metrics.mean_results()
+    return Evaluation(
+        metrics={
+            "mAP50": float(map50),
+            "mAP50-95": float(map50_95),
+            "precision": float(precision),
+            "recall": float(recall),
+        },
+        per_class={
+            name: dict(zip(("precision", "recall", "mAP50", "mAP50-95"), map(float, box.class_result(i)), strict=True))
+            for i, name in enumerate(seen)
+        },
+    )
+
+
+def _examine(context: TaskContext, data: CheckedDataset, checkpoint: Checkpoint, device: str) -> _Examiner:
+    document = context.document
+    wanted = ultralytics_arguments(document, checkpoint.model_file, device)
+    description = _describe(context.scratch, checkpoint.classes)
+    # The epochs were validated with twice the batch, padded to rectangles: the same here gives the same numbers.
+    batch = document.batch_size * 2
+    arguments = get_cfg(overrides=wanted | {"mode": "val", "data": str(description), "batch": batch, "rect": True})
+    stride = max(int(build_model(checkpoint).stride.max()), 32)
+    options = picture_options(
+        get_cfg(overrides=wanted | {"cache": False}), checkpoint.classes, training=False, batch=batch, stride=stride
+    )
+    loader = build_dataloader(
+        CheckedPictures(data.validation, **options), batch, workers=0, shuffle=False, rank=-1, device=device
+    )
+    examiner = _Examiner(
+        dataloader=loader,
+        save_dir=context.scratch / "evaluation",
+        args=arguments,
+        _callbacks=defaultdict(list),
+    )
+    examiner(model=build_model(checkpoint))
+    return examiner
+
+
+def _describe(scratch: Path, classes: tuple[str, ...]) -> Path:
+    """A data.yaml for ultralytics, which wants one though the pictures are given; it points at nothing."""
+    import yaml  # noqa: PLC0415
+
+    path = scratch / "evaluation.yaml"
+    names = dict(enumerate(classes))
+    path.write_text(yaml.safe_dump({"path": str(scratch), "train": ".", "val": ".", "names": names}))
+    return path
+
+
+class _Examiner(DetectionValidator):  # type: ignore[misc]
+    """ultralytics' validator, which also fills the confusion matrix and keeps some predictions to draw."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.sheet: list[tuple[Image.Image, list[plots.Drawn]]] = []
+
+    @staticmethod
+    def _check_max_det(args: object, datasets: object) -> None:
+        """Keep `max_det` as asked."""
+
+    def update_metrics(self, preds: list[dict[str, Any]], batch: dict[str, Any]) -> None:
+        """Count the predictions of a batch."""
+        super().update_metrics(preds, batch)
+        for index, prediction in enumerate(preds):
+            truth = self._prepare_batch(index, batch)
+            found = self._prepare_pred(prediction)
+            self.confusion_matrix.process_batch(copy.copy(found), truth, conf=_CONFIDENT)
+            if len(self.sheet) < _SHOWN:
+                scaled = self.scale_preds(found, truth)
+                self.sheet.append((Image.open(truth["im_file"]).convert("RGB"), _drawn(scaled)))
+
+
+def _drawn(prediction: dict[str, Any]) -> list[plots.Drawn]:
+    def plain(name: str) -> NDArray[Any]:
+        return np.asarray(prediction[name].cpu())
+
+    return [
+        plots.Drawn(tuple(map(float, box)), int(label), float(score))
+        for box, label, score in zip(plain("bboxes"), plain("cls"), plain("conf"), strict=True)
+        if score >= _CONFIDENT
+    ]

@@ -1,0 +1,189 @@
+"""The task `detection`, chapter by chapter."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from modelyard_api.detection import Detection
+from modelyard_api.outcome import Reason
+from modelyard_api.report import ReportedBest
+from modelyard_api.spec import ImageCache, MixedPrecision
+
+from modelyard_trainer.dataset.check import check_dataset
+from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
+from modelyard_trainer.errors import RunError
+from modelyard_trainer.tasks.base import (
+    BEST,
+    LAST,
+    Epoch,
+    Evaluation,
+    ExportedFile,
+    Fit,
+    TaskContext,
+    Verified,
+)
+from modelyard_trainer.tasks.detection.architecture import find_architecture
+from modelyard_trainer.tasks.detection.arguments import ultralytics_arguments
+from modelyard_trainer.tasks.detection.checkpoint import Checkpoint
+from modelyard_trainer.tasks.detection.memory import explain_memory
+from modelyard_trainer.tasks.detection.offline import prepare
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_log = logging.getLogger("modelyard.detection")
+_STEP_SECONDS = 0.5
+"""How often losses are read while an epoch goes on."""
+
+
+class DetectionTask:
+    """Trains an ultralytics detector. See `modelyard_trainer.tasks.base.Task` for the methods."""
+
+    def __init__(self, context: TaskContext) -> None:
+        self._context = context
+        self._document = context.document
+        self._spec = context.document.spec
+        self._detection = self._spec.detection or Detection()
+        self._epochs: list[Epoch] = []
+        self._best: ReportedBest | None = None
+        self._classes: tuple[str, ...] = ()
+        self._epoch_began = self._told = 0.0
+
+    def check_spec(self) -> None:
+        """The architecture must be known, the image size a multiple of its stride, and the GPUs at most one."""
+        architecture = find_architecture(self._spec.model.architecture)
+        size = self._spec.training.image_size
+        if size % architecture.stride:
+            raise RunError(
+                Reason.SPEC_INVALID,
+                f"spec.training.imageSize: {size} is not a multiple of {architecture.stride}, the largest stride of "
+                f"{architecture.name}; {_round_up(size, architecture.stride)} would be right",
+            )
+        if self._spec.training.amp is not MixedPrecision.DISABLED and self._spec.resources.gpus == 0:
+            raise self._amp_needs_gpu()
+        if self._spec.resources.gpus > 1:
+            raise RunError(
+                Reason.SPEC_INVALID,
+                f"spec.resources.gpus: {self._spec.resources.gpus}, but this version trains detection on one GPU",
+            )
+
+    def check(self, fetched: FetchedDataset) -> CheckedDataset:
+        """Every picture and label must be sound, and copyPaste needs outlines."""
+        data = check_dataset(
+            fetched,
+            self._spec.dataset.format,
+            validation_split=self._spec.dataset.validation_split,
+            fraction=self._spec.dataset.fraction,
+            seed=self._spec.training.seed,
+            threads=self._context.cpus,
+            tell=lambda done, of: self._context.progress.detail(f"{done} of {of} pictures"),
+        )
+        without = next((p for p in data.training if len(p.objects.polygons) != len(p.objects)), None)
+        if self._detection.augment.copy_paste and without is not None:
+            raise RunError(
+                Reason.SPEC_INVALID,
+                "spec.detection.augment.copyPaste: it needs outlines, but the objects of "
+                f"{without.name} are boxes; 0 would be right",
+            )
+        return data
+
+    def fit(self, data: CheckedDataset) -> Fit:
+        """Train with ultralytics, offline, exactly as asked."""
+        prepare(self._context.scratch, self._context.cpus)
+        from modelyard_trainer.tasks.detection.pictures import linked  # noqa: PLC0415 - imports torch
+        from modelyard_trainer.tasks.detection.trainer import Watch, YardTrainer  # noqa: PLC0415
+
+        device, notices = self._device()
+        arguments = ultralytics_arguments(
+            self._document, find_architecture(self._spec.model.architecture).file, device
+        ) | {"project": str(self._context.scratch / "runs"), "name": "fit"}
+        self._classes = ("item",) if self._detection.single_class else data.classes
+        training, validation = list(data.training), list(data.validation)
+        if self._spec.training.cache is ImageCache.DISK:
+            folder = self._context.scratch / "cache"
+            training, validation = linked(training, folder), linked(validation, folder)
+        _log.info("training %s on %s, %d CPU threads", self._spec.model.architecture, device, self._context.cpus)
+        self._epoch_began = time.monotonic()
+        with explain_memory(self._document.batch_size):
+            trainer = YardTrainer(arguments, data.classes, training, validation, Watch(self._on_step, self._on_epoch))
+            trainer.train()
+        assert self._best is not None  # noqa: S101 - an epoch was trained
+        return Fit(tuple(self._epochs), self._best.epoch, str(trainer.device), notices)
+
+    def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
+        """Validate the published best.pt, and draw what it finds."""
+        from modelyard_trainer.tasks.detection.evaluate import evaluate  # noqa: PLC0415 - imports torch
+
+        return evaluate(self._context, data, fit.device, fit.epochs)
+
+    def export(self) -> tuple[ExportedFile, ...]:
+        """Write each format that was asked for."""
+        from modelyard_trainer.tasks.detection.export import export  # noqa: PLC0415 - imports torch
+
+        return export(self._context)
+
+    def verify(self, data: CheckedDataset, exports: tuple[ExportedFile, ...]) -> tuple[Verified, ...]:
+        """Compare each exported file with PyTorch on validation pictures."""
+        from modelyard_trainer.tasks.detection.verify import verify  # noqa: PLC0415 - imports torch
+
+        return verify(self._context, data, exports)
+
+    def _device(self) -> tuple[str, tuple[str, ...]]:
+        import torch  # noqa: PLC0415 - seconds
+
+        wanted, there = self._spec.resources.gpus > 0, torch.cuda.is_available()
+        if self._spec.training.amp is not MixedPrecision.DISABLED and not (wanted and there):
+            raise self._amp_needs_gpu()
+        if wanted and there:
+            return "0", ()
+        return "cpu", (("no CUDA device is in sight, so the training ran on the CPU",) if wanted else ())
+
+    def _amp_needs_gpu(self) -> RunError:
+        return RunError(
+            Reason.SPEC_INVALID,
+            f"spec.training.amp: {self._spec.training.amp.value} needs a GPU; without one, disabled would be right",
+        )
+
+    def _on_step(self, epoch: int, step: int, steps: int, losses: Mapping[str, Tensor]) -> None:
+        now = time.monotonic()
+        if now - self._told >= _STEP_SECONDS or step == steps:
+            self._told = now
+            shown = {name.removesuffix("_loss"): float(value) for name, value in losses.items()}
+            self._context.progress.step(epoch, step, steps, shown)
+
+    def _on_epoch(self, epoch: int, metrics: Mapping[str, float], is_best: bool, weights: Mapping[str, Any]) -> None:
+        from modelyard_trainer.tasks.detection.trainer import FITNESS  # noqa: PLC0415 - imports torch
+
+        now = time.monotonic()
+        self._epochs.append(Epoch(epoch, now - self._epoch_began, metrics))
+        self._epoch_began = now
+        architecture = find_architecture(self._spec.model.architecture)
+        checkpoint = Checkpoint(
+            architecture=architecture.name,
+            model_file=architecture.file,
+            classes=self._classes,
+            image_size=self._spec.training.image_size,
+            epoch=epoch,
+            metrics=metrics,
+            weights=weights,
+        )
+        checkpoint.save(self._context.results / LAST)
+        if is_best or self._best is None:
+            self._best = ReportedBest(epoch=epoch, metric=FITNESS, value=metrics[FITNESS])
+            checkpoint.save(self._context.results / BEST)
+        period = self._spec.training.save_period
+        if period and epoch % period == 0:
+            checkpoint.save(self._context.results / f"epoch{epoch}.pt")
+        _log.info("epoch %d/%d: %s", epoch, self._spec.training.epochs, _shown(metrics))
+        self._context.progress.epoch_done(epoch, metrics, self._best)
+
+
+def _shown(metrics: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
