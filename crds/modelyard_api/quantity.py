@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 _FACTORS = {
+    "": Decimal(1),
     "m": Decimal("0.001"),
     **{suffix: Decimal(1000) ** power for power, suffix in enumerate("kMGTP", start=1)},
     **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTP", start=1)},
 }
+_QUANTITY = re.compile(rf"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<suffix>{'|'.join(_FACTORS)})")
 
 
 def quantity(text: str) -> Decimal:
@@ -17,11 +20,7 @@ def quantity(text: str) -> Decimal:
     Raises:
         ValueError: it is not written so.
     """
-    digits = text.rstrip("".join(_FACTORS))
-    suffix = text[len(digits) :]
-    if not digits or (suffix and suffix not in _FACTORS):
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
         raise ValueError(f"{text!r} is not a quantity; write it as 4, 500m or 16Gi")
-    try:
-        return Decimal(digits) * _FACTORS.get(suffix, Decimal(1))
-    except ArithmeticError as error:
-        raise ValueError(f"{text!r} is not a quantity; write it as 4, 500m or 16Gi") from error
+    return Decimal(match["number"]) * _FACTORS[match["suffix"]]
