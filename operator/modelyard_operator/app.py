@@ -7,11 +7,17 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 from modelyard_operator.config import Config
 from modelyard_operator.domain.observed import RunKey
 from modelyard_operator.domain.settings import RunSettings
 from modelyard_operator.handlers.probes import ProbeServer
+from modelyard_operator.intake.authority_publisher import AuthorityPublisher
+from modelyard_operator.intake.certificates import Certificates, load_certificates, make_certificates
+from modelyard_operator.intake.forwarding import Forwarder
+from modelyard_operator.intake.keys import SigningKeys
+from modelyard_operator.intake.server import IntakeServer
 from modelyard_operator.kube.client import KubeClient, cancelled
 from modelyard_operator.kube.lease import Lease
 from modelyard_operator.metrics import EventClock
@@ -19,7 +25,7 @@ from modelyard_operator.reconcile.actions import ActionRunner
 from modelyard_operator.reconcile.cache import Cache
 from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.reconcile.events import EventWriter
-from modelyard_operator.reconcile.leadership import Leadership, Timing
+from modelyard_operator.reconcile.leadership import ADDRESS, CERTIFICATE, Leadership, Timing
 from modelyard_operator.reconcile.observer import Observer
 from modelyard_operator.reconcile.reconciler import Reconciler
 from modelyard_operator.reconcile.reports import ReportStore
@@ -44,15 +50,20 @@ class Operator:
     events: EventWriter
     leadership: Leadership
     probes: ProbeServer
+    intake: IntakeServer
+    authority: AuthorityPublisher
+    forwarder: Forwarder
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
         """Begin. Returns once everything was listed: from then on this replica can lead."""
         await self.probes.start()
         await self.sweep.run_until_it_works()
+        await self.intake.start()
         self._tasks = [
             asyncio.create_task(self.events.work(), name="events"),
             asyncio.create_task(self.leadership.keep(), name="leadership"),
+            asyncio.create_task(self.authority.work(), name="authority"),
         ]
         _log.info("ready", extra={"identity": self.config.identity, "runs": len(self.cache.runs)})
 
@@ -60,22 +71,34 @@ class Operator:
         """End, and let a standby take over at once."""
         await cancelled(*self._tasks)
         await self.leadership.let_go()
+        await self.intake.stop()
+        await self.forwarder.close()
         await self.probes.stop()
 
 
 def assemble(config: Config, client: KubeClient) -> Operator:
-    """A replica that is yet to be started."""
+    """A replica that is yet to be started.
+
+    Raises:
+        OSError, ssl.SSLError: the mounted certificate cannot be used.
+    """
     settings = run_settings(config)
+    certificates = _certificates(config)
     cache, reports, queue = Cache(), ReportStore(), WorkQueue[RunKey]()
     events = EventWriter(client, config.identity)
     sweep = Sweep(client, cache, reports, queue, config.namespaces)
     lease = Lease(client, config.namespace or client.access.namespace, config.lease_name)
-    leadership = Leadership(lease, config.identity, {}, Timing.of(config.lease_seconds))
+    leadership = Leadership(
+        lease, config.identity, _calling_card(config, certificates), Timing.of(config.lease_seconds)
+    )
+    authority = AuthorityPublisher(
+        client, settings.intake_config_map, config.identity, certificates.ca, lambda: namespaces_with_runs(cache)
+    )
     reconciler = Reconciler(
         client=client,
         cache=cache,
         reports=reports,
-        actions=ActionRunner(client, cache, settings, _nothing_to_prepare),
+        actions=ActionRunner(client, cache, settings, authority.prepare),
         writer=StatusWriter(client, Pace()),
         events=events,
         settings=settings,
@@ -90,8 +113,55 @@ def assemble(config: Config, client: KubeClient) -> Operator:
         ready=lambda: _ready(leadership, sweep, config),
         before_metrics=lambda: count_phases(cache),
     )
+    forwarder = Forwarder(leadership.leader, _intake_host(config))
+    intake = IntakeServer(
+        address=config.bind_address,
+        port=config.intake_port,
+        certificates=certificates,
+        keys=SigningKeys(client),
+        cache=cache,
+        reports=reports,
+        wake=queue.add,
+        leads=leadership.leads,
+        forwarder=forwarder,
+    )
     observer = Observer(cache, queue, reports, EventClock())
-    return Operator(config, client, cache, observer, sweep, events, leadership, probes)
+    return Operator(
+        config=config,
+        client=client,
+        cache=cache,
+        observer=observer,
+        sweep=sweep,
+        events=events,
+        leadership=leadership,
+        probes=probes,
+        intake=intake,
+        authority=authority,
+        forwarder=forwarder,
+    )
+
+
+def namespaces_with_runs(cache: Cache) -> set[str]:
+    """Namespaces where a trainer may be about to report."""
+    return {run.key.namespace for run in cache.runs.values() if run.status.finished_at is None}
+
+
+def _certificates(config: Config) -> Certificates:
+    if config.intake_tls_folder is not None:
+        return load_certificates(config.intake_tls_folder)
+    host = _intake_host(config)
+    return make_certificates([config.advertise_address, "localhost", *([host] if host else [])], config.identity)
+
+
+def _intake_host(config: Config) -> str | None:
+    return urlsplit(config.intake_url).hostname if config.intake_url is not None else None
+
+
+def _calling_card(config: Config, certificates: Certificates) -> dict[str, str]:
+    """What stands in the Lease, so that standbys can forward reports."""
+    host = config.advertise_address
+    address = f"https://{f'[{host}]' if ':' in host else host}:{config.intake_port}"
+    return {ADDRESS: address, CERTIFICATE: certificates.ca}
 
 
 def run_settings(config: Config) -> RunSettings:
@@ -106,10 +176,6 @@ def run_settings(config: Config) -> RunSettings:
         lost_pod_grace=timedelta(seconds=config.lost_pod_grace_seconds),
         watching_since=datetime.now(UTC),
     )
-
-
-async def _nothing_to_prepare(_namespace: str) -> None:
-    return
 
 
 def _healthy(leadership: Leadership) -> str | None:
