@@ -244,7 +244,7 @@ class Training(ApiModel):
         Field(
             ge=1,
             le=65_536,
-            description="Pictures in one forward and backward pass, over all GPUs.",
+            description="Pictures in one forward and backward pass.",
         ),
     ] = 16
     gradient_accumulation: Annotated[
@@ -464,7 +464,7 @@ class Resources(ApiModel):
     rules: ClassVar = (
         Rule(
             "!has(self.gpuType) || self.gpus > 0",
-            "needs a GPU: set spec.resources.gpus to 1 or more, or leave it out",
+            "needs a GPU: set spec.resources.gpus to 1, or leave it out",
             path=".gpuType",
             holds=lambda resources: resources.gpu_type is None or resources.gpus > 0,
         ),
@@ -489,7 +489,14 @@ class Resources(ApiModel):
         ),
     )
 
-    gpus: Annotated[int, Field(ge=0, le=16, description="GPUs (nvidia.com/gpu) of the pod; 0 trains on the CPU.")] = 1
+    gpus: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=16,
+            description="GPUs (nvidia.com/gpu) of the pod; 0 trains on the CPU. This version trains on one at most.",
+        ),
+    ] = 1
     gpu_type: Annotated[
         LabelValue | None,
         Field(min_length=1, description=f"Kind of GPU: the value of the node label {GPU_TYPE_LABEL}."),
@@ -594,21 +601,15 @@ SPEC_RULES = (
     ),
     Rule(
         "self.training.amp == 'disabled' || self.resources.gpus > 0",
-        "must be disabled without a GPU; or set spec.resources.gpus to 1 or more",
+        "must be disabled without a GPU; or set spec.resources.gpus to 1",
         path=".training.amp",
         holds=lambda spec: spec.training.amp is MixedPrecision.DISABLED or spec.resources.gpus > 0,
     ),
     Rule(
-        "self.resources.gpus == 0 || self.training.batchSize % self.resources.gpus == 0",
-        "must be a multiple of spec.resources.gpus, which share it evenly",
-        path=".training.batchSize",
-        holds=lambda spec: spec.resources.gpus == 0 or spec.training.batch_size % spec.resources.gpus == 0,
-    ),
-    Rule(
-        "!has(self.detection) || !self.detection.rect || self.resources.gpus < 2",
-        "must be false with more than one GPU, which share the pictures at random",
-        path=".detection.rect",
-        holds=lambda spec: spec.detection is None or not spec.detection.rect or spec.resources.gpus < 2,
+        "self.resources.gpus <= 1",
+        "must be 0 or 1: this version trains on one GPU at most",
+        path=".resources.gpus",
+        holds=lambda spec: spec.resources.gpus <= 1,
     ),
     Rule(
         "self.export.all(one, self.export.exists_one(other, other.format == one.format && "

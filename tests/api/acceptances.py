@@ -54,9 +54,9 @@ ACCEPTED = (
             }
         },
     ),
-    Acceptance("eight GPUs that share a batch", {"spec.training.batchSize": 64, "spec.resources.gpus": 8}),
+    Acceptance("a batch of one", {"spec.training.batchSize": 1}),
     Acceptance("training on the CPU", {"spec.resources": {"gpus": 0, "cpu": "1500m", "memory": "4Gi"}}),
-    Acceptance("a kind of GPU", {"spec.resources": {"gpus": 2, "gpuType": "nvidia-l4"}}),
+    Acceptance("a kind of GPU", {"spec.resources": {"gpus": 1, "gpuType": "nvidia-l4"}}),
     Acceptance(
         "a place to run",
         {

@@ -35,7 +35,7 @@ def changed(changes: Changes, base: Manifest = RIGHT) -> Manifest:
         for part in parents:
             place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
         if value is ABSENT:
-            del place[last]
+            place.pop(last, None)
         else:
             place[int(last) if isinstance(place, list) else last] = value
     return result

@@ -128,15 +128,9 @@ BY_RULES = (
             f"{amp} without a GPU",
             {"spec.training.amp": amp, "spec.resources.gpus": 0},
             "spec.training.amp",
-            "must be disabled without a GPU; or set spec.resources.gpus to 1 or more",
+            "must be disabled without a GPU; or set spec.resources.gpus to 1",
         )
         for amp in ("bf16", "fp16")
-    ),
-    Refusal(
-        "a batch that GPUs cannot share evenly",
-        {"spec.training.batchSize": 10, "spec.resources.gpus": 4},
-        "spec.training.batchSize",
-        "must be a multiple of spec.resources.gpus, which share it evenly",
     ),
     Refusal(
         "detection's block with another task",
@@ -152,12 +146,6 @@ BY_RULES = (
             "needs augment.mosaic, augment.mixup and augment.cutmix to be 0, since it joins no pictures",
         )
         for field in ("mosaic", "mixup", "cutmix")
-    ),
-    Refusal(
-        "rectangles on two GPUs",
-        {"spec.detection": {"rect": True, "augment": {"mosaic": 0}}, "spec.resources.gpus": 2},
-        "spec.detection.rect",
-        "must be false with more than one GPU, which share the pictures at random",
     ),
     # Export
     Refusal(
@@ -198,10 +186,16 @@ BY_RULES = (
     ),
     # Resources
     Refusal(
+        "two GPUs",
+        {"spec.resources.gpus": 2},
+        "spec.resources.gpus",
+        "must be 0 or 1: this version trains on one GPU at most",
+    ),
+    Refusal(
         "a kind of GPU without a GPU",
         {"spec.resources": {"gpus": 0, "gpuType": "nvidia-l4"}},
         "spec.resources.gpuType",
-        "needs a GPU: set spec.resources.gpus to 1 or more, or leave it out",
+        "needs a GPU: set spec.resources.gpus to 1, or leave it out",
     ),
     Refusal("a kind of GPU with a space", {"spec.resources.gpuType": "nvidia l4"}, "spec.resources.gpuType", A_LABEL),
     Refusal(
