@@ -1,0 +1,124 @@
+"""`make bench`: CR-to-Job latency, burst throughput, and what the operator spends, on a real API server with kwok.
+
+Each load gets the same control plane; the operator is a process of its own. Figures are printed as a table and kept as
+JSON. Latency is measured by the clock of this process alone: from the moment that the request which creates the
+TrainingRun is sent to the moment that a watch shows its Job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import ssl
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from modelyard_cluster.bare import CONTROLLER_MANAGER_LIMITS, BareControlPlane, BareOptions, bare_control_plane
+from rich.console import Console
+from rich.table import Table
+
+from bench.load import Api
+from bench.operator_process import operator_process
+from bench.scenarios import Figures, bare_jobs, burst, idle
+from bench.usage import usage
+
+REPOSITORY = Path(__file__).parents[1]
+CREATORS = 50
+KWOK_NODES = 20
+GPUS_PER_NODE = 100
+PEER = "Kubeflow Trainer 2.3.0 (Go), measured 2026-11-21 on such a machine"
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=1000, help="runs in the burst")
+    parser.add_argument("--idle-runs", type=int, default=100, help="runs one after another")
+    parser.add_argument("--output", type=Path, default=REPOSITORY / "bench" / "results" / "operator.json")
+    arguments = parser.parse_args()
+    options = BareOptions(kwok_nodes=KWOK_NODES, gpus_per_node=GPUS_PER_NODE)
+    with tempfile.TemporaryDirectory() as folder, bare_control_plane(Path(folder) / "plane", options) as plane:
+        plane.kubectl("apply", "--server-side", "-f", str(REPOSITORY / "crds" / "trainingruns.modelyard.dev.yaml"))
+        plane.kubectl("wait", "--for=condition=Established", "crd/trainingruns.modelyard.dev", "--timeout=30s")
+        results = asyncio.run(_measure(plane, Path(folder), arguments.runs, arguments.idle_runs))
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(results, indent=2) + "\n")
+
+
+async def _measure(plane: BareControlPlane, folder: Path, runs: int, idle_runs: int) -> dict[str, object]:
+    console = Console()
+    api = Api(plane.url, plane.admin_token, ssl.create_default_context(cadata=plane.ca))
+    components = ("etcd", "kube-apiserver", "kube-controller-manager")
+    console.print("Bare Jobs, without any operator ...")
+    loads = [await bare_jobs(api, runs, CREATORS)]
+    with operator_process(plane.kubeconfig, folder / "operator.log") as operator:
+        console.print(f"{idle_runs} runs one after another ...")
+        loads.append(await idle(api, idle_runs, pause=0.3))
+        before = operator.usage()
+        shares = {name: usage(plane.daemons[name].pid).cpu_seconds for name in components}
+        begun = time.monotonic()
+        console.print(f"A burst of {runs} runs by {CREATORS} creators ...")
+        loads.append(await burst(api, runs, CREATORS))
+        after, seconds = operator.usage(), time.monotonic() - begun
+    cpu = {"operator": after.cpu_seconds - before.cpu_seconds} | {
+        name: usage(plane.daemons[name].pid).cpu_seconds - spent for name, spent in shares.items()
+    }
+    for table in (_figures_table(loads), _writes_table(loads), _cpu_table(cpu, after.peak_mib, seconds)):
+        console.print(table)
+    return {
+        "measured": datetime.now(UTC).date().isoformat(),
+        "machine": f"{platform.machine()}, {_processors()} CPU cores",
+        "kubernetes": plane.api.get("/version")["gitVersion"],
+        "controller-manager": list(CONTROLLER_MANAGER_LIMITS),
+        "etcd": "on disk, fsync on",
+        "loads": [figures.to_json() for figures in loads],
+        "operator": {"peakMiB": round(after.peak_mib, 1), "cpuSecondsInBurst": round(cpu["operator"], 2)},
+        "cpuSecondsInBurst": {name: round(value, 2) for name, value in cpu.items()},
+    }
+
+
+def _figures_table(loads: list[Figures]) -> Table:
+    table = Table("load", "runs", "to Job p50", "to Job p99", "Jobs/s", "all Complete after", title="CR to Job")
+    for one in loads:
+        complete = f"{one.seconds_to_complete:.1f} s" if one.seconds_to_complete is not None else "-"
+        table.add_row(
+            one.load,
+            str(one.runs),
+            f"{one.job_p50 * 1000:.1f} ms",
+            f"{one.job_p99 * 1000:.1f} ms",
+            f"{one.jobs_per_second:.1f}",
+            complete,
+        )
+    table.add_row("idle, the peer", "100", "27.4 ms", "88.0 ms", "-", "-", style="dim")
+    table.add_row("burst, the peer", "1000", "50.9 s", "88.7 s", "10.6", "101 s", style="dim")
+    table.caption = f"The peer: {PEER}; not measured in this run."
+    return table
+
+
+def _writes_table(loads: list[Figures]) -> Table:
+    kinds = sorted({kind for one in loads for kind in one.writes_per_run})
+    table = Table("write", *(one.load for one in loads), title="Successful writes for each run, by anyone")
+    for kind in kinds:
+        table.add_row(kind, *(f"{one.writes_per_run.get(kind, 0):.2f}" for one in loads))
+    return table
+
+
+def _cpu_table(cpu: dict[str, float], peak_mib: float, seconds: float) -> Table:
+    table = Table("process", "CPU seconds", "cores", title="What the burst cost")
+    for name, spent in cpu.items():
+        table.add_row(name, f"{spent:.1f}", f"{spent / seconds:.2f}")
+    table.caption = f"The operator's largest memory: {peak_mib:.0f} MiB."
+    return table
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+if __name__ == "__main__":
+    main()
