@@ -17,6 +17,7 @@ from modelyard_trainer.dataset.model import Objects
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import is_below
 
+_NONE = -1
 _SPLIT_WORDS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 
 
@@ -160,7 +161,8 @@ def _annotation(
 ) -> tuple[str, tuple[int, int, list[float], str]]:
     number = annotation.get("id", "?")
     where = f"{file}, annotation {number}"
-    picture, category, box = (annotation.get(key) for key in ("image_id", "category_id", "bbox"))
+    picture, category = annotation.get("image_id", _NONE), annotation.get("category_id", _NONE)
+    box = annotation.get("bbox")
     if picture not in pictures:
         raise RunError(Reason.LABEL_INVALID, f"{where}: image_id {picture} is not one of `images`")
     if category not in classes:

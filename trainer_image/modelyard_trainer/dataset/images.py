@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 SMALLEST_SIDE = 10
@@ -39,6 +39,6 @@ def picture_size(path: Path) -> tuple[int, int]:
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "it is not there"
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "it is not a picture of a known format"
     return f"it is damaged ({error})"

@@ -105,7 +105,7 @@ def _write_torchscript(checkpoint: Checkpoint, wanted: Export, path: Path) -> di
     model(example)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        traced = torch.jit.trace(model, example, strict=False, check_trace=False)
+        traced = torch.jit.trace(model, example, strict=False, check_trace=False)  # type: ignore[no-untyped-call]
     config = json.dumps(_metadata(checkpoint, model, dynamic=False))
     traced.save(str(path), _extra_files={"config.txt": config})
     return {}

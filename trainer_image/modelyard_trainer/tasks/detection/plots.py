@@ -17,6 +17,7 @@ from modelyard_trainer.tasks.base import Epoch
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,7 +135,7 @@ def _lines(axis: Axes, numbers: Sequence[int], epochs: Sequence[Epoch], series: 
         values = [epoch.metrics.get(name, math.nan) for epoch in epochs]
         axis.plot(numbers, values, marker="o", markersize=2.5, linewidth=1.3, color=_COLOURS[index], label=label)
     axis.set(title=title, xlabel="epoch")
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.3)
     axis.legend(fontsize=7)
 

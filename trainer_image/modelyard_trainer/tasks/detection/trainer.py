@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelyard_api.outcome import Reason
 from ultralytics.models.yolo.detect import DetectionTrainer
@@ -15,6 +15,9 @@ from ultralytics.utils.torch_utils import unwrap_model
 from modelyard_trainer.dataset.model import Picture
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.tasks.detection.pictures import CheckedPictures, picture_options
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _METRICS = {
     "metrics/mAP50(B)": "mAP50",
@@ -32,7 +35,7 @@ _NEVER_RETRY = 3
 class Watch:
     """What is called while training goes on. Epochs and steps count from 1."""
 
-    step: Callable[[int, int, int, Mapping[str, float]], None]
+    step: Callable[[int, int, int, Mapping[str, Tensor]], None]
     epoch: Callable[[int, Mapping[str, float], bool, Mapping[str, Any]], None]
     """(epoch, metrics, whether it is the best so far, weights of the averaged model)"""
 

@@ -72,8 +72,8 @@ def _inputs(pictures: Sequence[Picture], size: int, *, dynamic: bool) -> list[Im
 def _image(picture: Picture, height: int, width: int) -> Images:
     """A picture as the network sees it in use: scaled and padded with grey."""
     boxed = LetterBox(new_shape=(height, width))(image=imread(str(picture.path)))
-    rgb = np.ascontiguousarray(boxed[..., ::-1].transpose(2, 0, 1))
-    return rgb.astype(np.float32) / 255
+    rgb: NDArray[np.uint8] = np.ascontiguousarray(boxed[..., ::-1].transpose(2, 0, 1))
+    return rgb.astype(np.float32) / np.float32(255)
 
 
 def _pytorch(model: Any) -> Runner:
@@ -102,7 +102,7 @@ def _onnx(path: Path, threads: int) -> Runner:
 
 def _torchscript(path: Path, threads: int) -> Runner:
     del threads  # torch's own number holds
-    module = torch.jit.load(str(path), map_location="cpu").eval()
+    module = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
 
     def run(images: Images) -> NDArray[np.float32]:
         with torch.inference_mode():

@@ -1,0 +1,143 @@
+"""PID 1 of the trainer's pod: errors become exit codes, SIGTERM becomes an orderly end."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelyard_api.outcome import EXIT_CODES, Reason
+from modelyard_api.run_document import MOUNT, RUN_DOCUMENT_FILE, SCRATCH_FOLDER, RunDocument
+from pydantic import ValidationError
+
+from modelyard_trainer.destination import Published
+from modelyard_trainer.errors import Interrupted, RunError
+from modelyard_trainer.logs import log_to_stderr
+from modelyard_trainer.places import Places
+from modelyard_trainer.progress import Progress
+from modelyard_trainer.reporter import Reporter
+from modelyard_trainer.run import run
+from modelyard_trainer.termination import TERMINATION_LOG, termination_message, write_termination_message
+
+_log = logging.getLogger("modelyard.process")
+_UNFORESEEN = 1
+_PATIENCE_WHEN_INTERRUPTED = 5.0
+"""Seconds for the last report after SIGTERM: the kubelet kills after its grace period, by default 30 s."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended."""
+
+    reason: Reason
+    message: str
+    published: Published | None = None
+    primary: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """What PID 1 exits with."""
+        return EXIT_CODES.get(self.reason, _UNFORESEEN)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the document and end the process's work.
+
+    Returns:
+        The exit code. All that must be said is said by then; threads that still wait for something may be left.
+    """
+    options = _options(arguments)
+    log_to_stderr()
+    _interrupt_on(signal.SIGTERM, signal.SIGINT)
+    try:
+        document = RunDocument.model_validate_json(options.document.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        ending = Ending(Reason.SPEC_INVALID, f"{options.document}: not a run document: {_first_line(error)}")
+        return _end(ending, Progress(1, 1, 0), None, options.termination_log)
+    progress = Progress(document.attempt, document.batch_size, document.spec.training.epochs)
+    reporter = Reporter(document.intake, progress) if document.intake else None
+    if reporter:
+        reporter.start()
+    ending = _attempt(document, Places(options.scratch, options.mount), progress)
+    return _end(ending, progress, reporter, options.termination_log)
+
+
+def _attempt(document: RunDocument, places: Places, progress: Progress) -> Ending:
+    try:
+        finished = run(document, places, progress)
+    except RunError as error:
+        return Ending(error.reason, error.message)
+    except Interrupted:
+        return Ending(Reason.INTERRUPTED, f"told to stop while {progress.now.stage.value.lower()}, and did")
+    except MemoryError:
+        _log.exception("out of memory")
+        return Ending(Reason.HOST_OUT_OF_MEMORY, "the pod ran out of memory; more of spec.resources.memory is needed")
+    except Exception as error:
+        _log.exception("this was not foreseen")
+        return Ending(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {_first_line(error)}")
+    return Ending(Reason.COMPLETED, "", finished.published, finished.primary)
+
+
+def _end(ending: Ending, progress: Progress, reporter: Reporter | None, termination_log: Path) -> int:
+    """Say how it ended, first where it cannot get lost."""
+    # From here on the end is near anyway, and a second signal must not cut it short.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    message = termination_message(progress.now, ending.reason, ending.message, ending.published, ending.primary)
+    write_termination_message(message, termination_log)
+    level = logging.INFO if ending.reason is Reason.COMPLETED else logging.ERROR
+    _log.log(level, "%s%s", ending.reason.value, f": {ending.message}" if ending.message else "")
+    if reporter:
+        if ending.reason is Reason.INTERRUPTED:
+            reporter.close(_PATIENCE_WHEN_INTERRUPTED)
+        else:
+            reporter.close()
+    return ending.exit_code
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m modelyard_trainer", description="Run one attempt of a run.")
+    parser.add_argument("document", type=Path, nargs="?", help="the run document")
+    parser.add_argument("--mount", type=Path, default=Path(MOUNT), help="folder of the operator's volumes")
+    parser.add_argument("--scratch", type=Path, default=None, help="folder for what nobody keeps")
+    parser.add_argument("--termination-log", type=Path, default=TERMINATION_LOG)
+    options = parser.parse_args(arguments)
+    if options.document is None:
+        options.document = options.mount / RUN_DOCUMENT_FILE.relative_to(MOUNT)
+    if options.scratch is None:
+        base = Path(SCRATCH_FOLDER) if os.access(SCRATCH_FOLDER, os.W_OK) else None
+        # A container that is started again in the same pod finds what the one before it left.
+        options.scratch = Path(tempfile.mkdtemp(prefix="attempt-", dir=base))
+    return options
+
+
+def _interrupt_on(*numbers: signal.Signals) -> None:
+    def interrupt(number: int, _frame: object) -> None:
+        _log.info("got %s", signal.Signals(number).name)
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted
+
+    for each in numbers:
+        signal.signal(each, interrupt)
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error).strip().partition("\n")[0]
+
+
+def leave(code: int) -> None:
+    """End the process now: a thread that hangs in a socket or a driver must not keep a GPU."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,1 @@
+"""S3 stores of any make."""

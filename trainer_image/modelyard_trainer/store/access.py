@@ -1,0 +1,61 @@
+"""Who we are to a store, and where it is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelyard_api.outcome import Reason
+from modelyard_api.spec import S3Location
+
+from modelyard_trainer.errors import RunError
+
+_KEY_ID, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
+_ENDPOINT = "AWS_ENDPOINT_URL"
+_AMAZON = "https://s3.amazonaws.com"
+
+
+@dataclass(frozen=True, repr=False)
+class Access:
+    """An endpoint (None is Amazon's) and credentials (None is the ordinary AWS chain)."""
+
+    endpoint: str | None
+    region: str
+    key_id: str | None = None
+    secret: str | None = None
+    token: str | None = None
+
+    @property
+    def address(self) -> str:
+        """The endpoint as messages name it."""
+        return self.endpoint or _AMAZON
+
+
+def find_access(location: S3Location, folder: Path, *, in_cluster: bool, what: str) -> Access:
+    """Read the Secret's files in `folder`; without a secretRef, or on a laptop, leave credentials to the AWS chain.
+
+    Raises:
+        RunError: CredentialsMissing; the Secret is not there, or lacks a key.
+    """
+    found = {name: _read(folder / name) for name in (_KEY_ID, _SECRET, _TOKEN, _ENDPOINT)}
+    endpoint = location.endpoint or found[_ENDPOINT] or os.environ.get(_ENDPOINT)
+    if found[_KEY_ID] and found[_SECRET]:
+        return Access(endpoint, location.region, found[_KEY_ID], found[_SECRET], found[_TOKEN])
+    if location.secret_ref is not None and in_cluster:
+        missing = [name for name in (_KEY_ID, _SECRET) if not found[name]]
+        there = folder.is_dir() and any(not each.name.startswith(".") for each in folder.iterdir())
+        state = f"has no {' and no '.join(missing)}" if there else "is not in the run's namespace"
+        raise RunError(
+            Reason.CREDENTIALS_MISSING,
+            f"spec.{what}.s3.secretRef: Secret {location.secret_ref.name} {state}; "
+            f"it must hold {_KEY_ID} and {_SECRET}",
+        )
+    return Access(endpoint, location.region)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except FileNotFoundError:
+        return None

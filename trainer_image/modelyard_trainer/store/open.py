@@ -1,0 +1,27 @@
+"""From a place in the spec to a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelyard_api.spec import S3Location
+
+from modelyard_trainer.store.access import find_access
+from modelyard_trainer.store.s3 import S3Store
+
+
+def open_store(location: S3Location, credentials: Path, *, in_cluster: bool, what: str) -> S3Store:
+    """The store that `location` names. Nothing is asked of it yet.
+
+    Args:
+        location: bucket, prefix and endpoint.
+        credentials: folder with the files of the Secret, if there is one.
+        in_cluster: whether a named Secret must be there.
+        what: the block of the spec that names the place, for messages.
+
+    Raises:
+        RunError: CredentialsMissing.
+    """
+    access = find_access(location, credentials, in_cluster=in_cluster, what=what)
+    bucket, _, prefix = location.uri.removeprefix("s3://").partition("/")
+    return S3Store(access, bucket, prefix.strip("/"), what)

@@ -1,0 +1,80 @@
+"""The last word of an attempt, small enough for the kubelet to keep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from modelyard_api.outcome import MAX_TERMINATION_MESSAGE, Reason, TerminationMessage
+from modelyard_api.status import BestEpoch, MetricValue
+
+from modelyard_trainer.destination import Published
+from modelyard_trainer.progress import Snapshot
+
+TERMINATION_LOG = Path("/dev/termination-log")
+_LONGEST_MESSAGE = 1024
+_DIGITS = 5
+
+
+def termination_message(
+    snapshot: Snapshot, reason: Reason, message: str, published: Published | None, primary: str | None
+) -> TerminationMessage:
+    """What is known at the end."""
+    best = snapshot.best
+    return TerminationMessage(
+        attempt=snapshot.attempt,
+        reason=reason,
+        message=_cut(message, _LONGEST_MESSAGE),
+        epoch=snapshot.epoch,
+        epochs=snapshot.epochs,
+        best=BestEpoch(epoch=best.epoch, metric=best.metric, value=decimal(best.value)) if best else None,
+        metrics=[MetricValue(name=name, value=decimal(value)) for name, value in snapshot.metrics.items()],
+        dataset=snapshot.dataset,
+        artifacts_uri=published.uri if published else None,
+        checksums_sha256=published.checksums_sha256 if published else None,
+        primary_artifact=primary,
+        artifacts=list(published.artifacts) if published else [],
+    )
+
+
+def write_termination_message(message: TerminationMessage, path: Path) -> None:
+    """Write it where the kubelet looks; on a computer without such a place, do nothing."""
+    try:
+        path.write_bytes(fit(message))
+    except (FileNotFoundError, PermissionError):
+        if path != TERMINATION_LOG:
+            raise
+
+
+def fit(message: TerminationMessage) -> bytes:
+    """The message as JSON of at most MAX_TERMINATION_MESSAGE bytes.
+
+    Artifacts go first, from the end of the list: their URI and the digest of SHA256SUMS name them all. Then the
+    metrics, then the end of the sentence.
+    """
+    artifacts, metrics, text = list(message.artifacts), list(message.metrics), message.message
+    while True:
+        kept = message.model_copy(update={"artifacts": artifacts, "metrics": metrics, "message": text})
+        encoded = json.dumps(kept.to_json_object(), separators=(",", ":"), ensure_ascii=False).encode()
+        if len(encoded) <= MAX_TERMINATION_MESSAGE:
+            return encoded
+        if artifacts:
+            artifacts.pop()
+        elif metrics:
+            metrics.pop()
+        elif not text:
+            raise ValueError("a termination message without its lists and sentence is still too long")
+        else:
+            text = _cut(text, len(text) // 2)
+
+
+def decimal(value: float) -> str:
+    """A number as status shows it: at most five significant digits, never an exponent."""
+    text = f"{value:.{_DIGITS}g}"
+    return f"{value:.10f}".rstrip("0").rstrip(".") if "e" in text else text
+
+
+def _cut(text: str, longest: int) -> str:
+    if len(text) <= longest:
+        return text
+    return text[: longest - 3] + "..." if longest > 3 else ""
