@@ -1,0 +1,1 @@
+"""A torch-free task for tests."""
