@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cache import REPOSITORY, cache_folder, fingerprint
+from .cache import REPOSITORY, binary_folder, cache_folder, fingerprint
 from .console import say
 from .debian import SUITE, debootstrap
 from .engine import Engine
@@ -56,7 +57,7 @@ TRAINER = Recipe(
 TRAINER_TEST = Recipe(
     "modelyard-trainer-test",
     "trainer_image/Dockerfile",
-    ("locks/uv.txt", "locks/trainer.txt", "crds/modelyard_api", "trainer_image/modelyard_trainer"),
+    ("locks/uv.txt", "locks/trainer.txt", "crds/modelyard_api", "trainer_image/modelyard_trainer", "tests/plugin_task"),
     target="test",
 )
 
@@ -81,24 +82,31 @@ def build(engine: Engine, recipe: Recipe) -> str:
     tag = f"{recipe.name}:{fingerprint(inputs, base, recipe.target or '')[:12]}"
     if engine.has_image(tag):
         return tag
-    log = cache_folder() / "logs" / f"{recipe.name}.log"
-    say(f"  building {tag} from {recipe.dockerfile} (log: {log})")
+    say(f"  building {tag} from {recipe.dockerfile}")
+    build_in(engine, REPOSITORY, recipe.dockerfile, tag, target=recipe.target, BASE_IMAGE=base)
+    return tag
+
+
+def build_in(
+    engine: Engine, context: Path, dockerfile: str, tag: str, *, target: str | None = None, **arguments: str
+) -> None:
+    """Build an image in the folder `context`; `arguments` are the Dockerfile's ARGs. The log is kept in the cache."""
+    log = cache_folder() / "logs" / f"{re.sub(r'[^a-z0-9.-]+', '-', tag.rsplit(':', 1)[0])}.log"
     log.unlink(missing_ok=True)
-    arguments = {"BASE_IMAGE": base, **{name: os.environ[name] for name in _PROXY if name in os.environ}}
+    arguments = {**{name: os.environ[name] for name in _PROXY if name in os.environ}, **arguments}
     engine.docker(
         "build",
         *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
         *(("--secret", f"id=certificates,src={_CERTIFICATES}") if _CERTIFICATES.exists() else ()),
-        *(("--target", recipe.target) if recipe.target else ()),
+        *(("--target", target) if target else ()),
         "--progress=plain",
         "--file",
-        REPOSITORY / recipe.dockerfile,
+        context / dockerfile,
         "--tag",
         tag,
-        REPOSITORY,
+        context,
         log=log,
     )
-    return tag
 
 
 def import_tree(engine: Engine, tree: Path, tag: str, changes: Sequence[str]) -> None:
@@ -126,3 +134,10 @@ def scratch_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def link_programs(folder: Path, programs: Iterable[str]) -> None:
+    """Put programs built from Go modules into a build's context: hard links, since nothing but their content counts."""
+    folder.mkdir(exist_ok=True)
+    for name in programs:
+        os.link(binary_folder() / name, folder / name)

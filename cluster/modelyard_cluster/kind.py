@@ -54,11 +54,12 @@ def up(name: str = DEFAULT_NAME, *, workers: int = 1, gpus: int = GPUS) -> Clust
     The default cluster becomes the current context of the person's kubeconfig; any other touches only its own.
     """
     engine = engines.up()
+    image = node_image(engine)
     cluster = Cluster(name, engine, _kubeconfig(name))
-    if not _is_healthy(cluster, workers):
+    if not _is_healthy(cluster, image, workers):
         _delete(engine, name)
-        _create(cluster, workers)
-    _wait(f"the nodes of cluster {name} to be ready", lambda: _all_ready(cluster, workers + 1))
+        _create(cluster, image, workers)
+        _wait(f"the nodes of cluster {name} to be ready", lambda: _all_ready(cluster, workers + 1))
     for node in cluster.workers():
         offer_gpus(cluster, node, gpus)
     return cluster
@@ -96,9 +97,8 @@ def offer_gpus(cluster: Cluster, node: str, count: int) -> None:
     cluster.kubectl("patch", "node", node, "--subresource=status", "--type=json", "--patch", json.dumps(patch))
 
 
-def _create(cluster: Cluster, workers: int) -> None:
+def _create(cluster: Cluster, image: str, workers: int) -> None:
     start = time.monotonic()
-    image = node_image(cluster.engine)
     say(f"  creating cluster {cluster.name} of {workers + 1} nodes from {image}")
     # kind-config.yaml ends with its list of nodes, one worker among them.
     configuration = _CONFIGURATION.read_text() + "  - role: worker\n" * (workers - 1)
@@ -137,22 +137,22 @@ def _containers(engine: Engine, name: str) -> list[str]:
     return engine.docker("ps", "--all", "--filter", label, "--format", "{{.Names}}").split()
 
 
-def _is_healthy(cluster: Cluster, workers: int) -> bool:
+def _is_healthy(cluster: Cluster, image: str, workers: int) -> bool:
+    """Whether all of the cluster is there, made from `image`, and ready: at once, since whoever made it has waited."""
     label = f"label=io.x-k8s.kind.cluster={cluster.name}"
-    alive = cluster.engine.docker("ps", "--filter", label, "--filter", "status=running", "--quiet").split()
-    return len(alive) == workers + 1 and cluster.kubeconfig.exists() and _answers(cluster)
-
-
-def _answers(cluster: Cluster) -> bool:
+    running = cluster.engine.docker("ps", "--filter", label, "--filter", "status=running", "--format", "{{.Image}}")
+    if running.split() != [image] * (workers + 1) or not cluster.kubeconfig.exists():
+        return False
     try:
-        return cluster.kubectl("get", "--raw", "/readyz", "--request-timeout=20s") == "ok"
+        return _all_ready(cluster, workers + 1)
     except CommandFailed:
         return False
 
 
 def _all_ready(cluster: Cluster, expected: int) -> bool:
     template = '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{" "}{end}'
-    return cluster.kubectl("get", "nodes", "--output", f"jsonpath={template}").split() == ["True"] * expected
+    states = cluster.kubectl("get", "nodes", "--request-timeout=20s", "--output", f"jsonpath={template}").split()
+    return states == ["True"] * expected
 
 
 def _wait(what: str, done: Callable[[], bool], seconds: float = _READY_SECONDS) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cache import REPOSITORY, binary_folder, cache_folder, fingerprint
+from .cache import REPOSITORY, binary_folder, fingerprint
 from .console import say
 from .engine import Engine
-from .images import base_image, scratch_folder
+from .images import base_image, build_in, link_programs, scratch_folder
 from .shell import run
 from .tools import ensure_tools, source_folder
 from .toolsets import PROGRAMS
@@ -37,7 +36,7 @@ _OWN_IMAGES = {
 
 @dataclass(frozen=True)
 class _ControlPlaneImage:
-    """An image that the node holds: its name, its stage in images.Dockerfile, and which program, if it serves several."""
+    """An image that the node holds: its name, its stage in images.Dockerfile, and the program of it."""
 
     name: str
     stage: str
@@ -63,11 +62,11 @@ def node_image(engine: Engine) -> str:
         kind_files = context / "kind"
         shutil.copytree(source_folder("sigs.k8s.io/kind") / "images/base/files", kind_files)
         shutil.copytree(NODE_FOLDER, context / "node")
-        _link(context / "bin", _NODE_PROGRAMS)
+        link_programs(context / "bin", _NODE_PROGRAMS)
         say("  building the control plane's images")
         _save_control_plane(engine, base, kind_files, context / "images.tar")
         say(f"  building {tag}")
-        _build(engine, context, "node/Dockerfile", tag, BASE_IMAGE=base, KUBERNETES_VERSION=kubernetes_version())
+        build_in(engine, context, "node/Dockerfile", tag, BASE_IMAGE=base, KUBERNETES_VERSION=kubernetes_version())
     return tag
 
 
@@ -75,13 +74,13 @@ def _save_control_plane(engine: Engine, base: str, kind_files: Path, archive: Pa
     """Build the images that kubeadm and node/*.yaml ask for, and put them into one archive."""
     images = list(_control_plane_images(kind_files))
     with scratch_folder() as context:
-        _link(context, _IMAGE_PROGRAMS)
+        link_programs(context, _IMAGE_PROGRAMS)
         run("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", context / "pause", ".",
             cwd=NODE_FOLDER / "pause", env={"CGO_ENABLED": "0", "GOCACHE": str(context / "go-cache")})  # fmt: skip
         shutil.rmtree(context / "go-cache")
         shutil.copy(NODE_FOLDER / "images.Dockerfile", context / "Dockerfile")
         for image in images:
-            _build(
+            build_in(
                 engine, context, "Dockerfile", image.name, target=image.stage, BASE_IMAGE=base, PROGRAM=image.program
             )
     names = [image.name for image in images]
@@ -102,25 +101,3 @@ def _control_plane_images(kind_files: Path) -> Iterable[_ControlPlaneImage]:
         yield _ControlPlaneImage(name, "pause", "pause")
     for stage, name in _OWN_IMAGES.items():
         yield _ControlPlaneImage(name, stage, stage)
-
-
-def _build(engine: Engine, context: Path, dockerfile: str, tag: str, target: str = "", **arguments: str) -> None:
-    engine.docker(
-        "build",
-        *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
-        *(("--target", target) if target else ()),
-        "--progress=plain",
-        "--file",
-        context / dockerfile,
-        "--tag",
-        tag,
-        context,
-        log=cache_folder() / "logs" / "node-image.log",
-    )
-
-
-def _link(folder: Path, programs: Iterable[str]) -> None:
-    """Hard links: half a gigabyte of programs need not be copied to be read."""
-    folder.mkdir(exist_ok=True)
-    for name in programs:
-        os.link(binary_folder() / name, folder / name)

@@ -2,15 +2,16 @@
 # The pod network of one node, in place of kindnetd, which is to be had only as an image: a CNI configuration for the
 # node's own pods, a route to every other node's, and masquerading of what leaves the cluster.
 set -o errexit -o nounset -o pipefail
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 cluster_cidr=$1 # such as 10.244.0.0/16
 node=$(hostname)
 server=$(sed -n 's/^ *server: //p' /etc/kubernetes/kubelet.conf)
-certificate=/var/lib/kubelet/pki/kubelet-client-current.pem
+token=/run/pod-network/token
 
 nodes() { # a line for each node: name, address, pod CIDR
-  curl --silent --fail --max-time 10 --cacert /etc/kubernetes/pki/ca.crt --cert "${certificate}" --key "${certificate}" \
-    "${server}/api/v1/nodes" \
+  curl --silent --show-error --fail --max-time 10 --cacert /etc/kubernetes/pki/ca.crt \
+    --header "Authorization: Bearer $(cat "${token}")" "${server}/api/v1/nodes" \
     | jq --raw-output '.items[] | select(.spec.podCIDR)
         | [.metadata.name, (.status.addresses[] | select(.type == "InternalIP") | .address), .spec.podCIDR] | join(" ")'
 }
