@@ -153,7 +153,7 @@ def _container(spec: TrainingRunSpec, image: str, settings: RunSettings) -> Mani
         "image": image,
         "imagePullPolicy": settings.image_pull_policy,
         "env": _environment(),
-        "resources": {"requests": needs, "limits": needs},
+        "resources": {"requests": dict(needs), "limits": needs},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

@@ -8,6 +8,7 @@ import kopf
 from modelyard_api import GROUP, VERSION
 
 from modelyard_operator.domain.names import RUN_UID_LABEL
+from modelyard_operator.handlers.no_storage import NoDiffBase, NoProgress
 from modelyard_operator.kube.access import Access
 from modelyard_operator.kube.paths import PLURAL
 from modelyard_operator.reconcile.observer import Observer
@@ -69,6 +70,8 @@ def watch_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.scanning.disabled = True
     settings.persistence.consistency_timeout = 0
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
     # Only objects of ours come over the wire.
     settings.watching.label_selectors["batch", "v1", "jobs"] = RUN_UID_LABEL
     settings.watching.label_selectors["", "v1", "pods"] = RUN_UID_LABEL

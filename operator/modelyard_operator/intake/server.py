@@ -82,6 +82,12 @@ class IntakeServer:
         site = web.TCPSite(self._runner, self._address, self._port, ssl_context=self._certificates.context)
         await site.start()
 
+    @property
+    def port(self) -> int:
+        """The port it listens on, which the system has chosen where 0 was asked for."""
+        addresses = self._runner.addresses if self._runner is not None else []
+        return int(addresses[0][1]) if addresses else self._port
+
     async def stop(self) -> None:
         """Listen no longer."""
         if self._runner is not None:

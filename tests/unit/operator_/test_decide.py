@@ -1,0 +1,463 @@
+"""What becomes of a run: a table of situations and what is decided in each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from modelyard_api.outcome import Reason
+from modelyard_api.report import ReportedBest, ReportedMetric, Stage
+from modelyard_api.status import Artifact, ConditionStatus, ConditionType, DatasetStatus, Phase, TrainingRunStatus
+from modelyard_operator.domain.decision import CreateJob, DeleteJob, ExpireJob
+from modelyard_operator.domain.observed import Trouble
+
+from tests.unit.operator_.world import a_run, last_words
+
+TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
+SHA = "0" * 64
+
+
+class TestFirstVisit:
+    def test_the_attempt_stands_in_status_before_its_job_is_created(self) -> None:
+        decision = a_run().decide()
+        assert decision.status.phase is Phase.STARTING
+        assert [attempt.number for attempt in decision.status.attempts] == [1]
+        assert decision.status.started_at is not None
+        assert decision.actions == (CreateJob(1),)
+
+    def test_every_condition_is_set_as_unknown_where_nothing_is_known(self) -> None:
+        world = a_run().looked_at()
+        found = {condition.type: condition.status for condition in world.status.conditions}
+        assert set(found) == set(ConditionType)
+        assert {found[kind] for kind in (ConditionType.COMPLETE, ConditionType.FAILED, ConditionType.FINISHED)} == {
+            UNKNOWN
+        }
+        assert found[ConditionType.RECONCILING] is TRUE
+        assert found[ConditionType.STALLED] is FALSE
+
+    def test_deciding_twice_gives_the_same(self) -> None:
+        world = a_run()
+        assert world.decide() == world.decide()
+
+    def test_a_second_look_changes_nothing(self) -> None:
+        world = a_run().begun()
+        decision = world.later(seconds=1).decide()
+        assert decision.actions == ()
+        assert replace_job_uid(decision.status) == replace_job_uid(world.status)
+
+    def test_a_recorded_attempt_whose_job_was_never_seen_gets_it(self) -> None:
+        """The operator ended between the two writes."""
+        world = a_run().begun().job_gone()
+        assert world.decide().actions == (CreateJob(1),)
+        assert world.looked_at().status.current_attempt == 1
+
+    def test_a_deleted_run_is_left_alone(self) -> None:
+        decision = a_run().being_deleted().decide()
+        assert (decision.actions, decision.status.phase) == ((), Phase.PENDING)
+
+    def test_an_unreadable_spec_fails_the_run(self) -> None:
+        world = a_run()
+        world.run = replace(world.run, spec=None, spec_error="spec.task: unknown")
+        status = world.looked_at().status
+        assert (status.phase, status.reason) == (Phase.FAILED, Reason.SPEC_INVALID)
+        assert "spec.task" in (status.message or "")
+
+
+class TestWaiting:
+    def test_for_approval(self) -> None:
+        world = a_run(approval={"required": True}).looked_at()
+        assert (world.status.phase, world.status.reason) == (Phase.PENDING, "WaitingForApproval")
+        assert world.condition(ConditionType.APPROVED).status is FALSE
+        assert world.status.started_at is None
+        world.edited(approval={"approved": True}).looked_at()
+        assert (world.status.phase, world.condition(ConditionType.APPROVED).status) == (Phase.STARTING, TRUE)
+
+    def test_while_suspended_from_the_start(self) -> None:
+        world = a_run(suspend=True).looked_at()
+        assert (world.status.phase, world.jobs) == (Phase.SUSPENDED, {})
+        assert world.edited(suspend=False).looked_at().status.phase is Phase.STARTING
+
+    def test_in_a_queue(self) -> None:
+        world = a_run(resources={"queue": "team-a"}).begun().looked_at()
+        assert (world.status.phase, world.status.reason) == (Phase.PENDING, "Queued")
+        assert "team-a" in (world.status.message or "")
+
+    def test_for_a_node_says_what_the_scheduler_says(self) -> None:
+        words = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+        world = a_run().begun().pod_created(unscheduled=Trouble("Unschedulable", words)).looked_at()
+        assert (world.status.phase, world.status.reason, world.status.message) == (
+            Phase.STARTING,
+            "Unschedulable",
+            words,
+        )
+        assert world.condition(ConditionType.RECONCILING).message == words
+
+    @pytest.mark.parametrize("reason", ["ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError"])
+    def test_for_a_container_says_what_the_kubelet_says(self, reason: str) -> None:
+        words = 'configmap "labels" not found'
+        world = a_run().begun().pod_created(node="gpu-1", waiting=Trouble(reason, words)).looked_at()
+        assert (world.status.phase, world.status.reason, world.status.message) == (Phase.STARTING, reason, words)
+
+    def test_for_a_container_that_is_just_being_created_is_no_trouble(self) -> None:
+        waiting = Trouble("ContainerCreating", "")
+        world = a_run().begun().pod_created(node="gpu-1", waiting=waiting).looked_at()
+        assert world.status.reason == "ContainerStarting"
+
+
+class TestRunning:
+    @pytest.mark.parametrize(
+        ("stage", "phase"),
+        [
+            (Stage.FETCHING, Phase.RUNNING),
+            (Stage.CHECKING, Phase.RUNNING),
+            (Stage.TRAINING, Phase.RUNNING),
+            (Stage.EVALUATING, Phase.RUNNING),
+            (Stage.EXPORTING, Phase.EXPORTING),
+            (Stage.VERIFYING, Phase.EXPORTING),
+            (Stage.PUBLISHING, Phase.UPLOADING),
+            (Stage.FINISHED, Phase.UPLOADING),
+        ],
+    )
+    def test_the_phase_follows_the_stage(self, stage: Stage, phase: Phase) -> None:
+        world = a_run().begun().pod_running().heard(stage).looked_at()
+        assert world.status.phase is phase
+        assert world.condition(ConditionType.RUNNING).status is TRUE
+        assert world.condition(ConditionType.RECONCILING).status is FALSE
+
+    def test_a_report_fills_the_columns(self) -> None:
+        world = a_run().begun().pod_running()
+        world.heard(
+            epoch=12,
+            epochs=30,
+            percent=41.7,
+            eta_seconds=10_920,
+            elapsed_seconds=2_460,
+            batch_size=32,
+            metrics=[ReportedMetric(name="precision", value=0.7), ReportedMetric(name="mAP50", value=0.61234)],
+            best=ReportedBest(epoch=11, metric="mAP50", value=0.62),
+        ).looked_at()
+        progress = world.status.progress
+        assert progress is not None
+        assert (progress.display, progress.percent_display, progress.eta) == ("12/30", "41%", "3h2m")
+        assert (progress.elapsed, world.status.metric_display) == ("41m", "mAP50 0.612")
+        assert world.status.best is not None
+        assert (world.status.best.epoch, world.status.best.value) == (11, "0.62")
+        assert world.status.attempts[-1].epoch == 12
+
+    def test_epochs_never_fall_within_an_attempt(self) -> None:
+        world = a_run().begun().pod_running().heard(epoch=7, epochs=30, percent=23).looked_at()
+        world.heard(epoch=5, epochs=30, percent=17).looked_at()
+        assert world.status.progress is not None
+        assert (world.status.progress.epoch, world.status.progress.percent) == (7, 23)
+
+    def test_what_was_reported_survives_a_restart_of_the_operator(self) -> None:
+        world = a_run().begun().pod_running().heard(Stage.EXPORTING, epoch=30, epochs=30).looked_at()
+        before = world.status
+        world.report = None
+        assert world.later(seconds=30).decide().status == before
+
+    def test_a_report_of_another_pod_counts_for_nothing(self) -> None:
+        world = a_run().begun().pod_running().heard(epoch=7)
+        assert world.report is not None
+        world.report = replace(world.report, pod_uid="another")
+        assert world.looked_at().status.progress is not None
+        assert world.status.progress.epoch == 0
+
+    def test_a_pod_that_no_job_of_ours_controls_counts_for_nothing(self) -> None:
+        world = a_run().begun().pod_running().pod_exits(0).pod_changed(job_uid="somebody-else")
+        assert world.decide().status.phase is not Phase.COMPLETE
+
+    def test_a_job_that_belongs_to_another_counts_for_nothing(self) -> None:
+        world = a_run().begun().job_changed(owner_uid="somebody-else").job_ends("Complete")
+        assert world.decide().status.phase is not Phase.COMPLETE
+
+
+class TestEnds:
+    def test_complete_with_all_that_the_last_words_tell(self) -> None:
+        artifact = Artifact(name="best.onnx", uri="s3://models/x/best.onnx", sha256=SHA, bytes=7)
+        dataset = DatasetStatus(images=10, training_images=8, validation_images=2, classes=10, digest="d")
+        words = last_words(
+            Reason.COMPLETED, epoch=30, epochs=30, artifacts_uri="s3://models/x/", artifacts=[artifact], dataset=dataset
+        )
+        world = a_run().begun().pod_running().later(hours=1).pod_exits(0, words).looked_at()
+        status = world.status
+        assert (status.phase, status.finished_at, status.artifacts) == (Phase.COMPLETE, world.now, [artifact])
+        assert status.progress is not None
+        assert (status.progress.display, status.progress.percent, status.progress.eta) == ("30/30", 100, None)
+        found = {condition.type: condition.status for condition in status.conditions}
+        assert [kind for kind, state in found.items() if state is TRUE] == [
+            ConditionType.APPROVED,
+            ConditionType.ARTIFACTS_UPLOADED,
+            ConditionType.COMPLETE,
+            ConditionType.DATASET_READY,
+            ConditionType.FINISHED,
+        ]
+
+    def test_an_operator_that_was_down_all_along_learns_everything(self) -> None:
+        seen_throughout = (
+            a_run().begun().pod_running().later(hours=1).pod_exits(0, last_words(Reason.COMPLETED, epoch=30))
+        )
+        away = a_run().begun().later(hours=1)
+        away.pod_created(node="gpu-1", running_at=away.now).pod_exits(0, last_words(Reason.COMPLETED, epoch=30))
+        assert away.looked_at().status.phase is seen_throughout.looked_at().status.phase is Phase.COMPLETE
+
+    @pytest.mark.parametrize(
+        ("code", "words", "reason"),
+        [
+            (10, last_words(Reason.LABEL_INVALID, "labels/7.txt line 3: class 12"), Reason.LABEL_INVALID),
+            (10, "", Reason.SPEC_INVALID),
+            (14, last_words(Reason.DIVERGED), Reason.DIVERGED),
+            (15, last_words(Reason.EXPORT_DIFFERS), Reason.EXPORT_DIFFERS),
+            (15, "no JSON at all", Reason.EXPORT_FAILED),
+        ],
+    )
+    def test_failed_at_once_where_trying_again_would_end_the_same_way(
+        self, code: int, words: str, reason: Reason
+    ) -> None:
+        world = a_run().begun().pod_running().pod_exits(code, words).looked_at()
+        assert (world.status.phase, world.status.reason) == (Phase.FAILED, reason)
+        assert (world.status.attempts[-1].exit_code, world.status.retries) == (code, 0)
+        assert world.condition(ConditionType.FAILED).status is TRUE
+        assert world.condition(ConditionType.STALLED).status is TRUE
+        assert world.later(days=1).decide().status == world.status
+
+    def test_a_user_error_names_file_and_line_in_the_condition(self) -> None:
+        message = "labels/7.txt line 3: class 12 is not one of 10"
+        world = a_run().begun().pod_running().pod_exits(10, last_words(Reason.LABEL_INVALID, message)).looked_at()
+        assert world.condition(ConditionType.FAILED).message == message
+        assert world.condition(ConditionType.DATASET_READY).status is FALSE
+
+    @pytest.mark.parametrize(
+        ("code", "container", "words", "reason"),
+        [
+            (11, "Error", last_words(Reason.OUT_OF_MEMORY), Reason.OUT_OF_MEMORY),
+            (137, "OOMKilled", "", Reason.HOST_OUT_OF_MEMORY),
+            (1, "Error", last_words(Reason.HOST_OUT_OF_MEMORY), Reason.HOST_OUT_OF_MEMORY),
+            (13, "Error", last_words(Reason.STORE_UNREACHABLE), Reason.STORE_UNREACHABLE),
+            (1, "Error", "Traceback: KeyError", Reason.INTERNAL_ERROR),
+            (139, "Error", "", Reason.INTERNAL_ERROR),
+            (137, "Error", "", Reason.INTERNAL_ERROR),
+        ],
+    )
+    def test_retried_at_a_price_where_it_may_pass(self, code: int, container: str, words: str, reason: Reason) -> None:
+        world = a_run().begun().pod_running().pod_exits(code, words, container).looked_at()
+        assert (world.status.phase, world.status.reason, world.status.retries) == (Phase.PENDING, "Retrying", 1)
+        assert world.status.attempts[-1].reason == reason
+        assert world.decide().actions == ()
+        world.later(seconds=11).looked_at()
+        assert (world.status.phase, world.status.current_attempt) == (Phase.STARTING, 2)
+        assert world.jobs[2].name.endswith("-2")
+
+    def test_last_words_of_another_attempt_are_not_heeded(self) -> None:
+        words = last_words(Reason.LABEL_INVALID, attempt=7)
+        assert a_run().begun().pod_running().pod_exits(10, words).looked_at().status.reason == Reason.SPEC_INVALID
+
+    def test_retries_wait_longer_and_longer(self) -> None:
+        world = a_run(recovery={"maxRetries": 5})
+        waits = []
+        for _ in range(3):
+            world.looked_at().pod_running().pod_exits(13)
+            decision = world.decide()
+            waits.append(decision.requeue_after)
+            world.looked_at().later(seconds=601)
+        assert waits == [timedelta(seconds=10), timedelta(seconds=20), timedelta(seconds=40)]
+
+    def test_retries_run_out(self) -> None:
+        world = a_run(recovery={"maxRetries": 1}).begun().pod_running().pod_exits(1).looked_at()
+        world.later(seconds=11).looked_at().pod_running().pod_exits(1, "boom").looked_at()
+        assert (world.status.phase, world.status.reason) == (Phase.FAILED, Reason.RETRIES_EXHAUSTED)
+        assert "boom" in (world.status.message or "")
+        assert len(world.status.attempts) == 2
+
+    def test_a_new_attempt_counts_its_epochs_from_nought(self) -> None:
+        world = (
+            a_run().begun().pod_running().heard(epoch=7, epochs=30, percent=20).looked_at().pod_exits(13).looked_at()
+        )
+        world.later(seconds=11).looked_at()
+        assert world.status.progress is not None
+        assert (world.status.progress.display, world.status.attempts[0].epoch) == ("0/30", 7)
+
+    @pytest.mark.parametrize("code", [12, 137, 143])
+    def test_preemption_after_progress_is_free_and_goes_on_at_once(self, code: int) -> None:
+        world = a_run().begun().pod_running().heard(epoch=3, epochs=30).looked_at()
+        world.pod_disrupted().pod_exits(code).looked_at()
+        assert (world.status.retries, world.status.attempts[0].reason) == (0, Reason.INTERRUPTED)
+        assert world.looked_at().status.current_attempt == 2
+
+    def test_preemption_without_progress_counts(self) -> None:
+        world = a_run().begun().pod_running().pod_disrupted().pod_exits(143).looked_at()
+        assert world.status.retries == 1
+
+    def test_a_deleted_pod_was_interrupted(self) -> None:
+        world = a_run().begun().pod_running().heard(epoch=3).looked_at()
+        world.pod_changed(gone_by=world.now).pod_exits(137).looked_at()
+        assert (world.status.attempts[0].reason, world.status.retries) == (Reason.INTERRUPTED, 0)
+
+    def test_success_under_a_draining_node_is_success(self) -> None:
+        world = a_run().begun().pod_running().pod_disrupted().pod_exits(0).looked_at()
+        assert world.status.phase is Phase.COMPLETE
+
+    def test_an_eviction_for_its_own_disk_use_counts_and_says_why(self) -> None:
+        words = 'Usage of EmptyDir volume "scratch" exceeds the limit "50Gi".'
+        world = a_run().begun().pod_running().pod_changed(phase="Failed", failure=Trouble("Evicted", words)).looked_at()
+        attempt = world.status.attempts[0]
+        assert (attempt.reason, attempt.message, world.status.retries) == (Reason.EVICTED, words, 1)
+
+
+class TestLost:
+    def test_a_job_seen_and_then_gone_is_lost(self) -> None:
+        world = a_run().begun().pod_running().heard(epoch=2).looked_at().pod_gone().job_gone().looked_at()
+        assert (world.status.attempts[0].reason, world.status.retries) == (Reason.LOST, 0)
+        assert world.looked_at().status.current_attempt == 2
+
+    def test_a_job_deleted_after_the_end_does_not_start_the_run_again(self) -> None:
+        world = a_run().begun().pod_running().pod_exits(0).looked_at().pod_gone().job_gone()
+        decision = world.later(days=2).decide()
+        assert (decision.actions, decision.status) == ((), world.status)
+
+    def test_a_job_whose_pod_is_gone_still_names_the_exit_code(self) -> None:
+        message = "Container trainer for pod vision/x failed with exit code 10 matching FailJob rule at index 0"
+        world = a_run().begun().pod_running().pod_gone().job_ends("Failed", "PodFailurePolicy", message).looked_at()
+        assert (world.status.phase, world.status.attempts[0].exit_code) == (Phase.FAILED, 10)
+
+    def test_a_job_whose_pod_is_gone_still_names_the_disruption(self) -> None:
+        message = "Pod vision/x has condition DisruptionTarget matching FailJob rule at index 1"
+        world = a_run().begun().pod_running().heard(epoch=1).looked_at()
+        world.pod_gone().job_ends("Failed", "PodFailurePolicy", message).looked_at()
+        assert (world.status.attempts[0].reason, world.status.retries) == (Reason.INTERRUPTED, 0)
+
+    def test_a_complete_job_whose_pod_is_gone_is_complete(self) -> None:
+        world = a_run().begun().pod_running().pod_gone().job_ends("Complete").looked_at()
+        assert world.status.phase is Phase.COMPLETE
+        assert world.condition(ConditionType.ARTIFACTS_UPLOADED).status is UNKNOWN
+
+    def test_a_pod_on_an_unreachable_node_is_given_up_after_its_grace(self) -> None:
+        world = a_run().begun().pod_running().heard(epoch=1).looked_at()
+        world.pod_changed(gone_by=world.now)
+        assert world.later(seconds=30).decide().status.attempts[-1].ended_at is None
+        decision = world.later(seconds=31).decide()
+        assert decision.status.attempts[0].reason == Reason.LOST
+        assert decision.actions == (DeleteJob(world.jobs[1].name, "job-1", wait=False),)
+
+
+class TestStopping:
+    def test_suspending_notes_why_then_deletes_the_job_then_frees_the_gpu(self) -> None:
+        world = a_run().begun().pod_running().heard(epoch=4).looked_at().edited(suspend=True)
+        decision = world.decide()
+        assert decision.status.attempts[0].reason == Reason.SUSPENDED
+        assert decision.status.attempts[0].ended_at is None
+        assert decision.actions == (DeleteJob(world.jobs[1].name, "job-1"),)
+        world.looked_at()
+        assert world.decide().actions == ()
+        world.pod_exits(12, last_words(Reason.INTERRUPTED, "saved after epoch 4", epoch=4)).looked_at()
+        assert (world.status.phase, world.status.attempts[0].exit_code) == (Phase.SUSPENDED, 12)
+        assert world.condition(ConditionType.SUSPENDED).status is TRUE
+
+    def test_resuming_begins_the_next_attempt_free_of_charge(self) -> None:
+        world = a_run().begun().pod_running().edited(suspend=True).looked_at().pod_exits(12).looked_at()
+        world.edited(suspend=False).looked_at()
+        assert (world.status.phase, world.status.current_attempt, world.status.retries) == (Phase.STARTING, 2, 0)
+
+    def test_an_operator_that_ended_while_suspending_goes_on_with_it(self) -> None:
+        world = a_run().begun().pod_running().edited(suspend=True)
+        world.run = replace(world.run, status=world.decide().status)
+        assert world.decide().actions == (DeleteJob(world.jobs[1].name, "job-1"),)
+
+    def test_a_job_gone_while_suspending_is_suspended_not_lost(self) -> None:
+        world = a_run().begun().pod_running().edited(suspend=True).looked_at().pod_gone().job_gone().looked_at()
+        assert world.status.phase is Phase.SUSPENDED
+
+    def test_a_run_that_ends_well_while_suspending_is_complete(self) -> None:
+        world = a_run().begun().pod_running().edited(suspend=True).looked_at().pod_exits(0).looked_at()
+        assert world.status.phase is Phase.COMPLETE
+
+    @pytest.mark.parametrize(
+        ("recovery", "reason"),
+        [
+            ({"startDeadline": "10m"}, Reason.START_DEADLINE_EXCEEDED),
+            ({"activeDeadline": "10m"}, Reason.ACTIVE_DEADLINE_EXCEEDED),
+        ],
+    )
+    def test_deadlines_of_a_run_that_does_not_start(self, recovery: dict[str, str], reason: Reason) -> None:
+        world = a_run(recovery=recovery).begun().pod_created().looked_at()
+        assert world.decide().requeue_after == timedelta(minutes=10)
+        world.later(minutes=10).looked_at()
+        assert world.jobs[1].deleting
+        world.pod_gone().job_gone().looked_at()
+        assert (world.status.phase, world.status.reason) == (Phase.FAILED, reason)
+
+    def test_the_start_deadline_says_nothing_once_the_pod_runs(self) -> None:
+        world = a_run(recovery={"startDeadline": "10m"}).begun().pod_running().later(hours=2)
+        assert world.decide().status.attempts[0].reason is None
+
+    def test_the_active_deadline_holds_between_attempts(self) -> None:
+        world = a_run(recovery={"activeDeadline": "1h"}).begun().pod_running().pod_exits(1).looked_at()
+        world.later(hours=1).looked_at()
+        assert (world.status.phase, world.status.reason) == (Phase.FAILED, Reason.ACTIVE_DEADLINE_EXCEEDED)
+
+    def test_a_job_that_exceeded_its_deadline_unseen_fails_the_run(self) -> None:
+        world = a_run(recovery={"activeDeadline": "1h"}).begun().pod_running().pod_gone()
+        world.job_ends("Failed", "DeadlineExceeded").looked_at()
+        assert (world.status.phase, world.status.reason) == (Phase.FAILED, Reason.ACTIVE_DEADLINE_EXCEEDED)
+
+    def test_a_trainer_that_was_heard_and_stands_still_is_restarted(self) -> None:
+        world = a_run(recovery={"stallTimeout": "30m"}).begun().pod_running().heard(epoch=2).looked_at()
+        assert world.decide().requeue_after == timedelta(minutes=30)
+        world.later(minutes=30).looked_at()
+        assert (world.status.attempts[0].reason, world.jobs[1].deleting) == (Reason.STALLED, True)
+        world.pod_exits(137).looked_at()
+        assert (world.status.reason, world.status.retries) == ("Retrying", 1)
+
+    def test_a_trainer_that_was_never_heard_is_left_alone(self) -> None:
+        world = a_run(recovery={"stallTimeout": "30m"}).begun().pod_running().later(days=1)
+        assert world.decide().actions == ()
+        assert world.decide().status.phase is Phase.RUNNING
+
+    def test_silence_before_this_operator_listened_proves_nothing(self) -> None:
+        world = a_run(recovery={"stallTimeout": "30m"}).begun().pod_running().heard(epoch=2).looked_at().later(hours=5)
+        world.report = None
+        world.settings = replace(world.settings, watching_since=world.now)
+        assert world.decide().actions == ()
+        assert world.decide().requeue_after == timedelta(minutes=30)
+
+
+class TestTidying:
+    def test_a_finished_job_expires_only_once_its_outcome_stands_in_status(self) -> None:
+        world = a_run(recovery={"ttlAfterFinished": "1h"}).begun().pod_running().pod_exits(0).job_ends("Complete")
+        assert world.decide().actions == ()
+        world.looked_at()
+        assert world.decide().actions == (ExpireJob(world.jobs[1].name, 3600),)
+        world.job_changed(has_ttl=True)
+        assert world.decide().actions == ()
+
+    def test_the_left_over_job_of_an_ended_attempt_is_deleted_after_a_while(self) -> None:
+        world = a_run().begun().pod_running().pod_exits(10).looked_at()
+        assert world.decide().requeue_after == timedelta(seconds=60)
+        assert world.later(seconds=61).decide().actions == (DeleteJob(world.jobs[1].name, "job-1"),)
+
+    def test_another_runs_job_is_never_touched(self) -> None:
+        world = a_run().begun().pod_running().pod_exits(0).looked_at()
+        world.job_changed(owner_uid="somebody-else").job_ends("Complete")
+        assert world.later(days=1).decide().actions == ()
+
+
+class TestConditions:
+    def test_a_transition_time_moves_only_with_the_status(self) -> None:
+        world = a_run().begun()
+        began = world.condition(ConditionType.RECONCILING).last_transition_time
+        world.later(seconds=5).pod_created(unscheduled=Trouble("Unschedulable", "no GPU")).looked_at()
+        assert world.condition(ConditionType.RECONCILING).last_transition_time == began
+        world.later(seconds=5).pod_running()
+        assert world.condition(ConditionType.RECONCILING).last_transition_time == world.now
+
+    def test_an_edit_is_observed(self) -> None:
+        world = a_run().begun().edited(approval={"approved": True}).looked_at()
+        assert world.status.observed_generation == 2
+        assert {condition.observed_generation for condition in world.status.conditions} == {2}
+
+
+def replace_job_uid(status: TrainingRunStatus) -> TrainingRunStatus:
+    """A status without what the second look learns of the Job."""
+    attempts = [attempt.model_copy(update={"job_uid": None}) for attempt in status.attempts]
+    return status.model_copy(update={"attempts": attempts})

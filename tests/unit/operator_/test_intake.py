@@ -1,0 +1,324 @@
+"""Who may say what to the intake: real keys, real tokens, real TLS, and every way to forge them."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import aiohttp
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from modelyard_api.report import AUDIENCE, MAX_REPORT_BYTES, REPORT_PATH
+from modelyard_operator.domain.observed import RunKey
+from modelyard_operator.intake.certificates import client_context, make_certificates
+from modelyard_operator.intake.forwarding import Forwarder
+from modelyard_operator.intake.keys import SigningKeys
+from modelyard_operator.intake.server import IntakeServer
+from modelyard_operator.kube.client import KubeClient
+from modelyard_operator.reconcile.cache import Cache
+from modelyard_operator.reconcile.leadership import ADDRESS, CERTIFICATE
+from modelyard_operator.reconcile.reports import ReportStore
+
+from tests.unit.operator_.world import World, a_run
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+CLUSTER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+class Cluster:
+    """The API server, as far as it tells its keys."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    async def get(self, path: str) -> dict[str, Any]:
+        if path == "/.well-known/openid-configuration":
+            return {"issuer": ISSUER}
+        self.reads += 1
+        key = jwt.algorithms.RSAAlgorithm.to_jwk(CLUSTER_KEY.public_key(), as_dict=True)
+        return {"keys": [{**key, "kid": "one", "alg": "RS256", "use": "sig"}]}
+
+
+def claims(world: World, **changes: Any) -> dict[str, Any]:
+    """What the kubelet's token of the run's pod says."""
+    pod = world.pods[1]
+    now = int(time.time())
+    bound = {"namespace": pod.namespace, "pod": {"name": pod.name, "uid": pod.uid}}
+    return {"iss": ISSUER, "aud": [AUDIENCE], "exp": now + 600, "iat": now, "kubernetes.io": bound} | changes
+
+
+def signed(content: dict[str, Any], key: Any = CLUSTER_KEY, kid: str = "one", algorithm: str = "RS256") -> str:
+    return jwt.encode(content, key, algorithm=algorithm, headers={"kid": kid})
+
+
+def unsigned(content: dict[str, Any]) -> str:
+    return jwt.encode(content, None, algorithm="none", headers={"kid": "one"})
+
+
+def signed_with_the_public_key(content: dict[str, Any]) -> str:
+    """The old trick: the public key taken for an HMAC secret. PyJWT refuses to make it, so it is made by hand."""
+    pem = CLUSTER_KEY.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    header = jwt.utils.base64url_encode(json.dumps({"alg": "HS256", "kid": "one"}).encode())
+    body = header + b"." + jwt.utils.base64url_encode(json.dumps(content).encode())
+    algorithm = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
+    return (body + b"." + jwt.utils.base64url_encode(algorithm.sign(body, pem))).decode()
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    return {"sequence": 1, "attempt": 1, "stage": "Training", "epoch": 3, "epochs": 30, "percent": 10} | changes
+
+
+@dataclass
+class Intake:
+    """A running intake and what stands behind it."""
+
+    world: World
+    cache: Cache = field(default_factory=Cache)
+    reports: ReportStore = field(default_factory=lambda: ReportStore(rate=0.001, burst=3))
+    woken: list[RunKey] = field(default_factory=list)
+    leads: bool = True
+    leader: dict[str, str] = field(default_factory=dict)
+    cluster: Cluster = field(default_factory=Cluster)
+    ca: str = ""
+    port: int = 0
+    _server: IntakeServer | None = None
+    _forwarder: Forwarder | None = None
+
+    async def start(self) -> None:
+        self.remember()
+        certificates = make_certificates(["localhost", "127.0.0.1"], "test")
+        self.ca = certificates.ca
+        self._forwarder = Forwarder(lambda: self.leader, "localhost")
+        self._server = IntakeServer(
+            address="127.0.0.1",
+            port=0,
+            certificates=certificates,
+            keys=SigningKeys(cast("KubeClient", self.cluster)),
+            cache=self.cache,
+            reports=self.reports,
+            wake=self.woken.append,
+            leads=lambda: self.leads,
+            forwarder=self._forwarder,
+        )
+        await self._server.start()
+        self.port = self._server.port
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        assert self._forwarder is not None
+        await self._server.stop()
+        await self._forwarder.close()
+
+    def remember(self) -> None:
+        self.cache.store_run(self.world.run)
+        for job in self.world.jobs.values():
+            self.cache.store_job(job)
+        for pod in self.world.pods.values():
+            self.cache.store_pod(pod)
+
+    async def send(self, token: str | None, body: Any = None, raw: bytes | None = None) -> int:
+        headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        data = raw if raw is not None else json.dumps(report() if body is None else body).encode()
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(
+                f"https://localhost:{self.port}{REPORT_PATH}", data=data, headers=headers, ssl=client_context(self.ca)
+            ) as answer,
+        ):
+            return answer.status
+
+
+@pytest.fixture
+async def intake() -> AsyncIterator[Intake]:
+    made = Intake(a_run().begun().pod_running())
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def test_the_run_s_own_pod_is_heard(intake: Intake) -> None:
+    assert await intake.send(signed(claims(intake.world))) == 200
+    assert intake.woken == [intake.world.run.key]
+    assert intake.reports.of_pods(["pod-1"])[0].report.epoch == 3
+
+
+async def test_an_old_report_is_answered_and_dropped(intake: Intake) -> None:
+    token = signed(claims(intake.world))
+    assert await intake.send(token, report(sequence=5, epoch=9)) == 200
+    assert await intake.send(token, report(sequence=4, epoch=8)) == 200
+    assert intake.reports.of_pods(["pod-1"])[0].report.epoch == 9
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda content: None,
+        lambda content: "no.token.atall",
+        lambda content: "",
+        lambda content: signed(content, OTHER_KEY),
+        lambda content: signed(content, OTHER_KEY, kid="unknown"),
+        lambda content: signed(content, ec.generate_private_key(ec.SECP256R1()), algorithm="ES256"),
+        unsigned,
+        signed_with_the_public_key,
+        lambda content: signed(content | {"exp": int(time.time()) - 60}),
+        lambda content: signed({key: value for key, value in content.items() if key != "exp"}),
+        lambda content: signed(content | {"aud": ["https://kubernetes.default.svc"]}),
+        lambda content: signed(content | {"iss": "https://another.example"}),
+        lambda content: signed(content | {"kubernetes.io": {"namespace": "vision"}}),
+        lambda content: signed({key: value for key, value in content.items() if key != "kubernetes.io"}),
+        lambda content: signed(content)[:-6] + "AAAAAA",
+    ],
+    ids=[
+        "no token",
+        "no JWT",
+        "empty",
+        "signed by another under a known name",
+        "signed by another",
+        "another algorithm",
+        "unsigned",
+        "the public key as a secret",
+        "expired",
+        "never expires",
+        "for the API server",
+        "of another cluster",
+        "not bound to a pod",
+        "no service account's",
+        "tampered with",
+    ],
+)
+async def test_a_token_that_proves_nothing_is_401(intake: Intake, forge: Any) -> None:
+    assert await intake.send(forge(claims(intake.world))) == 401
+    assert (intake.woken, len(intake.reports)) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda world: world.pods.update({1: replace(world.pods[1], uid="pod-2")}),
+        lambda world: world.pods.update({1: replace(world.pods[1], job_uid="somebody-else")}),
+        lambda world: world.pods.update({1: replace(world.pods[1], job_uid=None)}),
+        lambda world: world.jobs.update({1: replace(world.jobs[1], owner_uid="somebody-else")}),
+        lambda world: world.jobs.update({1: replace(world.jobs[1], owner_uid=None)}),
+        lambda world: world.pods.update({1: replace(world.pods[1], namespace="another")}),
+        lambda world: world.pod_exits(1).looked_at(),
+        lambda world: world.pod_exits(1).looked_at().later(seconds=11).looked_at(),
+    ],
+    ids=[
+        "an unknown pod",
+        "a pod of another's Job",
+        "a pod of no Job",
+        "a Job of another",
+        "a Job of nobody",
+        "a pod of another namespace",
+        "an attempt that has ended",
+        "an attempt that is not the current one",
+    ],
+)
+async def test_whoever_may_not_speak_for_the_run_is_403(change: Any) -> None:
+    world = a_run().begun().pod_running()
+    token = signed(claims(world))
+    change(world)
+    made = Intake(world)
+    await made.start()
+    try:
+        assert await made.send(token) == 403
+        assert (made.woken, len(made.reports)) == ([], 0)
+    finally:
+        await made.stop()
+
+
+async def test_a_report_of_another_attempt_is_403(intake: Intake) -> None:
+    assert await intake.send(signed(claims(intake.world)), report(attempt=2)) == 403
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"null", b'{"sequence": 1}', json.dumps(report(epoch=-1)).encode(), b"\xff\xfe"],
+)
+async def test_what_is_no_report_is_400(intake: Intake, body: bytes) -> None:
+    assert await intake.send(signed(claims(intake.world)), raw=body) == 400
+
+
+async def test_not_a_number_is_400(intake: Intake) -> None:
+    body = report(metrics=[{"name": "mAP50", "value": float("nan")}])
+    assert await intake.send(signed(claims(intake.world)), raw=json.dumps(body).encode()) == 400
+
+
+async def test_too_much_is_413(intake: Intake) -> None:
+    assert await intake.send(signed(claims(intake.world)), raw=b" " * (MAX_REPORT_BYTES + 1)) == 413
+
+
+async def test_too_often_is_429(intake: Intake) -> None:
+    token = signed(claims(intake.world))
+    answers = [await intake.send(token, report(sequence=number)) for number in range(1, 6)]
+    assert answers == [200, 200, 200, 429, 429]
+
+
+async def test_unknown_keys_do_not_make_the_intake_ask_again_and_again(intake: Intake) -> None:
+    for _ in range(5):
+        await intake.send(signed(claims(intake.world), OTHER_KEY, kid="unknown"))
+    assert intake.cluster.reads == 1
+
+
+async def test_without_the_authority_there_is_no_connection(intake: Intake) -> None:
+    intake.ca = make_certificates(["localhost"], "impostor").ca
+    with pytest.raises(aiohttp.ClientConnectorCertificateError):
+        await intake.send(signed(claims(intake.world)))
+
+
+async def test_old_tls_is_refused(intake: Intake) -> None:
+    context = client_context(intake.ca)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.post(f"https://localhost:{intake.port}{REPORT_PATH}", ssl=context)
+
+
+class TestStandby:
+    async def test_hands_the_report_to_the_leader(self, intake: Intake) -> None:
+        standby = Intake(intake.world, leads=False)
+        standby.leader = {ADDRESS: f"https://127.0.0.1:{intake.port}", CERTIFICATE: intake.ca}
+        await standby.start()
+        try:
+            assert await standby.send(signed(claims(intake.world))) == 200
+            assert await standby.send(signed(claims(intake.world)), report(attempt=2)) == 403
+        finally:
+            await standby.stop()
+        assert (intake.woken, standby.woken) == ([intake.world.run.key], [])
+
+    async def test_answers_503_where_nobody_leads(self, intake: Intake) -> None:
+        intake.leads = False
+        assert await intake.send(signed(claims(intake.world))) == 503
+
+    async def test_does_not_trust_an_impostor(self, intake: Intake) -> None:
+        standby = Intake(intake.world, leads=False)
+        impostor = make_certificates(["localhost"], "impostor").ca
+        standby.leader = {ADDRESS: f"https://127.0.0.1:{intake.port}", CERTIFICATE: impostor}
+        await standby.start()
+        try:
+            assert await standby.send(signed(claims(intake.world))) == 503
+        finally:
+            await standby.stop()
+
+    async def test_two_standbys_do_not_play_ball(self, intake: Intake) -> None:
+        intake.leads = False
+        standby = Intake(intake.world, leads=False)
+        standby.leader = {ADDRESS: f"https://127.0.0.1:{intake.port}", CERTIFICATE: intake.ca}
+        await standby.start()
+        try:
+            assert await standby.send(signed(claims(intake.world))) == 503
+        finally:
+            await standby.stop()
+
+    async def test_checks_tokens_itself(self, intake: Intake) -> None:
+        intake.leads = False
+        assert await intake.send(signed(claims(intake.world), OTHER_KEY)) == 401

@@ -1,0 +1,106 @@
+"""The work queue."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from modelyard_operator.reconcile.workqueue import WorkQueue
+
+
+@pytest.fixture
+def queue() -> WorkQueue[str]:
+    return WorkQueue(first_delay=0.02, longest_delay=0.05)
+
+
+async def nothing_comes(queue: WorkQueue[str]) -> bool:
+    try:
+        await asyncio.wait_for(queue.get(), 0.01)
+    except TimeoutError:
+        return True
+    return False
+
+
+async def test_a_key_is_handed_out_once_however_often_it_is_added(queue: WorkQueue[str]) -> None:
+    for _ in range(3):
+        queue.add("a")
+    assert (len(queue), await queue.get()) == (1, "a")
+    queue.done("a")
+    assert await nothing_comes(queue)
+
+
+async def test_keys_come_in_the_order_in_which_they_were_added(queue: WorkQueue[str]) -> None:
+    for key in "abc":
+        queue.add(key)
+    assert [await queue.get() for _ in "abc"] == ["a", "b", "c"]
+
+
+async def test_a_key_at_work_is_never_handed_to_a_second_worker(queue: WorkQueue[str]) -> None:
+    queue.add("a")
+    await queue.get()
+    queue.add("a")
+    assert await nothing_comes(queue)
+    queue.done("a")
+    assert await queue.get() == "a"
+
+
+async def test_of_several_delays_the_shortest_counts(queue: WorkQueue[str]) -> None:
+    queue.add_after("a", 0.01)
+    queue.add_after("a", 10)
+    assert await asyncio.wait_for(queue.get(), 1) == "a"
+    queue.done("a")
+    queue.add_after("b", 10)
+    queue.add_after("b", 0.01)
+    assert await asyncio.wait_for(queue.get(), 1) == "b"
+
+
+async def test_adding_now_makes_the_delay_void(queue: WorkQueue[str]) -> None:
+    queue.add_after("a", 0.01)
+    queue.add("a")
+    await queue.get()
+    queue.done("a")
+    await asyncio.sleep(0.02)
+    assert await nothing_comes(queue)
+
+
+async def test_retries_wait_longer_each_time_up_to_a_limit(queue: WorkQueue[str]) -> None:
+    assert [queue.retry("a") for _ in range(4)] == [0.02, 0.04, 0.05, 0.05]
+    queue.forget("a")
+    assert queue.retry("a") == 0.02
+    assert queue.retry("b", at_least=3) == 3
+
+
+async def test_clearing_leaves_nothing_behind(queue: WorkQueue[str]) -> None:
+    queue.add("a")
+    queue.add_after("b", 0.005)
+    queue.clear()
+    await asyncio.sleep(0.01)
+    assert await nothing_comes(queue)
+
+
+async def test_one_worker_a_key_among_many(queue: WorkQueue[str]) -> None:
+    at_work: set[str] = set()
+    served = 0
+
+    async def worker() -> None:
+        nonlocal served
+        while True:
+            key = await queue.get()
+            assert key not in at_work
+            at_work.add(key)
+            await asyncio.sleep(0.001)
+            at_work.discard(key)
+            served += 1
+            queue.done(key)
+
+    workers = [asyncio.create_task(worker()) for _ in range(8)]
+    for number in range(200):
+        queue.add(f"run-{number % 10}")
+        if number % 20 == 0:
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.1)
+    for task in workers:
+        task.cancel()
+    outcomes = await asyncio.gather(*workers, return_exceptions=True)
+    assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+    assert (len(queue), served >= 10) == (0, True)
