@@ -1,0 +1,44 @@
+"""What stories stand on: Modelyard as `make demo` installs it, on the cluster `modelyard-test`.
+
+The cluster stays after the tests, which makes the next time quicker; `make demo-clean` removes it with the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from modelyard_cluster import images
+from modelyard_cluster.load import load
+
+from tests.e2e.datasets import small
+from tests.e2e.training_runs import SMALL
+from tests.e2e.yard import Yard, yard_up
+
+
+@pytest.fixture(scope="session")
+def yard(small_dataset: Path) -> Iterator[Yard]:
+    """The cluster with everything in it, and the small data set in its store."""
+    with yard_up() as yard:
+        yard.store.upload(small_dataset, SMALL)
+        yield yard
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the small data set."""
+    return small(tmp_path_factory.mktemp("small") / "digits")
+
+
+@pytest.fixture(scope="session")
+def trainer_image(yard: Yard) -> str:
+    """The image with torch and ultralytics, in the worker alone: it is large."""
+    image = images.build(yard.cluster.engine, images.TRAINER)
+    load(yard.cluster, image, yard.cluster.workers())
+    return image
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The real training comes last: whoever waits for it should know the rest already."""
+    items.sort(key=lambda item: item.get_closest_marker("training") is not None)

@@ -1,0 +1,61 @@
+"""The operator is killed, or down: what happens meanwhile is neither lost nor undone."""
+
+from __future__ import annotations
+
+import time
+
+from modelyard_trainer.files import parse_checksums
+
+from tests.e2e.kubectl import Object
+from tests.e2e.live_run import epochs_done
+from tests.e2e.yard import Yard
+
+
+def test_an_operator_killed_midway_loses_nothing(yard: Yard) -> None:
+    """The operator's pod is killed while a run trains: one attempt, no epoch counted backwards, all artifacts named."""
+    (run,) = yard.start(yard.quick("outlives-a-kill").for_epochs(20))
+    run.until_epoch(2)
+    for pod in yard.operator.all("pods"):
+        yard.operator("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force")
+
+    status = run.wait("Complete")
+
+    _assert_nothing_lost(yard, status, epochs=20)
+    epochs = [epochs_done(each) for each in yard.watched.statuses(run.name)]
+    assert epochs == sorted(epochs)
+
+
+def test_what_happens_while_no_operator_runs_is_not_lost(yard: Yard) -> None:
+    """No operator runs while one run ends, one is deleted and one goes on: it finds out all of it afterwards."""
+    ends, deleted, goes_on = yard.start(
+        yard.quick("ends-unseen").for_epochs(6),
+        yard.quick("deleted-unseen").for_ever(),
+        yard.quick("goes-on-unseen").for_epochs(40),
+    )
+    for run in (ends, deleted, goes_on):
+        run.until_epoch(1)
+
+    with yard.operator_down():
+        deleted.delete()
+        yard.kubectl.wait(f"job/{ends.jobs()[0]['metadata']['name']}", "condition=Complete", 60)
+        deadline = time.monotonic() + 30
+        while deleted.pods() or deleted.jobs():
+            assert time.monotonic() < deadline, "a deleted run's pod is still there after 30 s"
+            time.sleep(0.5)
+        assert ends.status["phase"] == "Running"
+
+    _assert_nothing_lost(yard, ends.wait("Complete"), epochs=6)
+    _assert_nothing_lost(yard, goes_on.wait("Complete"), epochs=40)
+    assert "NotFound" in yard.kubectl.refusal("get", "trun", deleted.name)
+
+
+def _assert_nothing_lost(yard: Yard, status: Object, *, epochs: int) -> None:
+    """One attempt, every epoch, and all published files named in status."""
+    (attempt,) = status["attempts"]
+    sums = yard.store.read(f"{status['artifactsUri']}/SHA256SUMS").decode()
+
+    assert (attempt["reason"], attempt["exitCode"], attempt["epoch"]) == ("Completed", 0, epochs)
+    assert status["progress"]["epoch"] == epochs
+    assert {each["name"]: each["sha256"] for each in status["artifacts"]} == parse_checksums(sums)
+    assert status["best"]["metric"] == "accuracy"
+    assert status["dataset"]["images"] == 60

@@ -1,0 +1,58 @@
+"""Pods that end before their time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.e2e.live_run import LiveRun
+from tests.e2e.yard import Yard
+
+EPOCHS = 8
+
+
+@pytest.fixture(scope="module")
+def runs(yard: Yard) -> Mapping[str, LiveRun]:
+    """The runs of this page, applied in one go."""
+    stories = [yard.quick(name).for_epochs(EPOCHS) for name in ("pod-deleted", "container-killed")]
+    stories.append(
+        yard.quick("memory-short").of("linear-500ms-fails-OutOfMemory-at-2").having(1, "recovery", "maxRetries")
+    )
+    return {run.name: run for run in yard.start(*stories, fails)}
+
+
+def test_a_pod_deleted_by_hand_is_followed_by_another(runs: Mapping[str, LiveRun]) -> None:
+    """`kubectl delete pod` interrupts the attempt; the next one completes, free of charge since there was progress."""
+    run = runs["pod-deleted"]
+    run.until_epoch(1)
+    run.kubectl("delete", "pod", run.pod()["metadata"]["name"], "--wait=false")
+
+    status = run.wait("Complete")
+    first, second = status["attempts"]
+    assert (first["reason"], second["reason"]) == ("Interrupted", "Completed")
+    assert first["epoch"] >= 1
+    assert status.get("retries", 0) == 0
+    assert status["progress"]["epoch"] == EPOCHS
+
+
+def test_a_container_killed_is_followed_by_another(runs: Mapping[str, LiveRun]) -> None:
+    """A container that dies of SIGKILL leaves no last words; the next attempt completes, and one retry is counted."""
+    run = runs["container-killed"]
+    run.until_epoch(1)
+    run.kill_container()
+
+    status = run.wait("Complete")
+    first, second = status["attempts"]
+    assert (first["exitCode"], second["reason"]) == (137, "Completed")
+    assert status["retries"] == 1
+    assert len(run.jobs()) == 2
+
+
+def test_what_fails_again_and_again_is_given_up(runs: Mapping[str, LiveRun]) -> None:
+    """A run that runs out of memory every time fails once its retries are used, and names the last attempt's end."""
+    status = runs["memory-short"].wait("Failed")
+
+    assert status["reason"] == "RetriesExhausted"
+    assert "OutOfMemory" in status["message"]
+    assert [(each["reason"], each["exitCode"]) for each in status["attempts"]] == [("OutOfMemory", 11)] * 2
