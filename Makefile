@@ -83,6 +83,7 @@ format: setup ## Bring the code into shape
 
 generate: setup ## Write again what is generated: the CRDs and the reference pages
 	$(RUN)/python -m modelyard_api.crd
+	cp crds/*.yaml helm/modelyard/files/
 	$(RUN)/python -m modelyard_api.reference
 
 LOCK := $(UV) pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"

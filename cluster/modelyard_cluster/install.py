@@ -19,7 +19,6 @@ from .tools import ensure_tools, tool
 NAMESPACE = "modelyard"
 RELEASE = "modelyard"
 _CHART = REPOSITORY / "helm" / "modelyard"
-_CRDS = REPOSITORY / "crds"
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,6 @@ def install(
     operator_image = images.build(cluster.engine, images.OPERATOR)
     load(cluster, operator_image, cluster.workers())
     start = time.monotonic()
-    # helm installs what is in a chart's crds/ once and never again.
-    for crd in sorted(_CRDS.glob("*.yaml")):
-        cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename", crd)
     run(
         tool("helm"), "upgrade", "--install", release, _CHART, "--kubeconfig", cluster.kubeconfig,
         f"--namespace={namespace}", "--create-namespace", "--values=-", "--wait", "--timeout=180s",
