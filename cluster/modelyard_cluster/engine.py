@@ -1,4 +1,4 @@
-"""The Docker engine that builds images and runs the cluster's nodes: the machine's own where there is one, else ours."""
+"""The Docker engine that builds images and runs the cluster's nodes: the machine's where there is one, else ours."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Engine:
 
     Attributes:
         environment: what a program needs to reach it: DOCKER_HOST, and a PATH on which `docker` is.
-        ours: whether we started it, and take it away again.
+        data: where our own engine keeps images and volumes; None for the machine's, whose data are not ours to touch.
     """
 
     environment: dict[str, str]
-    ours: bool
+    data: Path | None
 
     def docker(self, *arguments: str | Path, stdin: str | bytes | None = None, log: Path | None = None) -> str:
         """Run `docker ARGUMENTS` and return what it printed."""
@@ -51,6 +51,13 @@ class Engine:
         """Stream the output of `docker SOURCE` into `docker SINK`."""
         pipe(("docker", *source), ("docker", *sink), env=self.environment)
 
+    def keep_only(self, name: str) -> None:
+        """Remove the other tags of an image, such as those of its former contents; what a container uses stays."""
+        repository, _, tag = name.rpartition(":")
+        for other in self.docker("images", "--format", "{{.Tag}}", repository).split():
+            if other not in {tag, "<none>"}:
+                succeeds("docker", "rmi", f"{repository}:{other}", env=self.environment)
+
     def can_pull(self, image: str) -> bool:
         """Fetch an image from its registry; whether it is here now."""
         return self.has_image(image) or succeeds("timeout", "900", "docker", "pull", image, env=self.environment)
@@ -62,10 +69,10 @@ def up() -> Engine:
         return system
     with _lock():
         if _answers(environment := _environment()):
-            return Engine(environment, ours=True)
+            return Engine(environment, _data())
         crashed = _clean() or _has_containers()
         _start(environment)
-        engine = Engine(environment, ours=True)
+        engine = Engine(environment, _data())
         if crashed:
             _remove_containers(engine)
         return engine
@@ -76,7 +83,7 @@ def running() -> Engine | None:
     if (system := _system()) is not None:
         return system
     environment = _environment(unpack=False)
-    return Engine(environment, ours=True) if environment and _answers(environment) else None
+    return Engine(environment, _data()) if environment and _answers(environment) else None
 
 
 def down() -> None:
@@ -106,7 +113,7 @@ def _system() -> Engine | None:
     """An engine that the machine has already, as DOCKER_HOST or the default socket says."""
     if os.environ.get("DOCKER_HOST", "").endswith(str(_socket())):
         return None
-    return Engine({"DOCKER_BUILDKIT": "1"}, ours=False) if _answers({}) else None
+    return Engine({"DOCKER_BUILDKIT": "1"}, data=None) if _answers({}) else None
 
 
 def _socket() -> Path:

@@ -84,6 +84,7 @@ def build(engine: Engine, recipe: Recipe) -> str:
         return tag
     say(f"  building {tag} from {recipe.dockerfile}")
     build_in(engine, REPOSITORY, recipe.dockerfile, tag, target=recipe.target, BASE_IMAGE=base)
+    engine.keep_only(tag)
     return tag
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from .console import say
 from .kind import Cluster
+from .link_layers import link_image
 from .shell import CommandFailed
 
 
@@ -18,12 +19,19 @@ def load(cluster: Cluster, image: str, nodes: Iterable[str]) -> None:
             continue
         start = time.monotonic()
         say(f"  loading {image} into {node}")
-        cluster.engine.pipe(
-            ("save", image),
-            ("exec", "--interactive", node, "ctr", "--namespace=k8s.io", "images", "import",
-             "--local", "--discard-unpacked-layers", "--digests", "-"),
-        )  # fmt: skip
+        if cluster.engine.data is not None:
+            link_image(cluster.engine, cluster.engine.data, node, image)
+        else:
+            _stream(cluster, node, image)
         say(f"  loaded {image} into {node} in {time.monotonic() - start:.0f} s")
+
+
+def _stream(cluster: Cluster, node: str, image: str) -> None:
+    cluster.engine.pipe(
+        ("save", image),
+        ("exec", "--interactive", node, "ctr", "--namespace=k8s.io", "images", "import",
+         "--local", "--discard-unpacked-layers", "--digests", "-"),
+    )  # fmt: skip
 
 
 def _image_id(cluster: Cluster, node: str, image: str) -> str | None:

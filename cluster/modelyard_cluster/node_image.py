@@ -67,6 +67,7 @@ def node_image(engine: Engine) -> str:
         _save_control_plane(engine, base, kind_files, context / "images.tar")
         say(f"  building {tag}")
         build_in(engine, context, "node/Dockerfile", tag, BASE_IMAGE=base, KUBERNETES_VERSION=kubernetes_version())
+    engine.keep_only(tag)
     return tag
 
 
