@@ -69,7 +69,7 @@ def fit(message: TerminationMessage) -> bytes:
 
 
 def decimal(value: float) -> str:
-    """A number as status shows it: at most five significant digits, never an exponent."""
+    """A number as status shows it: five significant digits where they are needed, never an exponent."""
     text = f"{value:.{_DIGITS}g}"
     return f"{value:.10f}".rstrip("0").rstrip(".") if "e" in text else text
 

@@ -39,6 +39,7 @@ def picture_size(path: Path) -> tuple[int, int]:
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "it is not there"
-    if isinstance(error, UnidentifiedImageError):
+    # Once ultralytics is imported, Pillow looks for a plug-in (HEIF) for whatever it does not know.
+    if isinstance(error, UnidentifiedImageError | ImportError):
         return "it is not a picture of a known format"
     return f"it is damaged ({error})"

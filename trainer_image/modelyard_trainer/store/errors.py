@@ -20,11 +20,13 @@ _REFUSED = frozenset(
         "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
         "TokenRefreshRequired",
+        "XAdminUserNotFound",
         "XAmzContentSHA256Mismatch",
     }
 )
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName"})
 _MISSING = (botocore_errors.NoCredentialsError, botocore_errors.PartialCredentialsError)
+_REFUSED_STATUS = frozenset({401, 403})
 _FIRST_SERVER_ERROR = 500
 
 
@@ -54,12 +56,12 @@ def explain(error: Exception, what: str, where: str, endpoint: str) -> RunError:
         said = str(error.response.get("Error", {}).get("Message", "")).rstrip(".")
         if code in _NO_BUCKET:
             return RunError(Reason.BUCKET_NOT_FOUND, f"{field}: {endpoint} has no bucket {where.split('/')[2]}")
-        if code in _REFUSED:
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _FIRST_SERVER_ERROR))
+        if code in _REFUSED or status in _REFUSED_STATUS:
             return RunError(
                 Reason.CREDENTIALS_REFUSED,
                 f"{field}: {endpoint} refused the credentials for {where} ({code}{f': {said}' if said else ''})",
             )
-        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _FIRST_SERVER_ERROR))
         if status >= _FIRST_SERVER_ERROR or code in ("SlowDown", "RequestTimeout", "429"):
             return RunError(Reason.STORE_UNREACHABLE, f"{field}: {endpoint} answered {code} for {where} ({said})")
         return RunError(

@@ -1,0 +1,251 @@
+"""`python -m modelyard_trainer` as the kubelet starts it: exit codes, termination messages, signals and reports."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from modelyard_api.outcome import MAX_TERMINATION_MESSAGE, ExitCode, Reason, TerminationMessage
+from modelyard_api.report import Stage
+from modelyard_api.run_document import Intake, RunDocument
+from modelyard_trainer.files import parse_checksums, sha256
+
+from tests.unit.trainer.conftest import RealStore, free_port
+from tests.unit.trainer.datasets import make_dataset, run_document
+from tests.unit.trainer.intake import RecordingIntake
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+_QUICK = 20.0
+
+
+@dataclass
+class Pod:
+    """The folders of a pod, and the trainer in it."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def mount(self) -> Path:
+        return self.root / "mount"
+
+    @property
+    def scratch(self) -> Path:
+        return self.root / "scratch"
+
+    def start(self, document: RunDocument | str) -> subprocess.Popen[str]:
+        """Begin an attempt."""
+        text = document if isinstance(document, str) else json.dumps(document.to_json_object())
+        run = self.mount / "run" / "run.json"
+        run.parent.mkdir(parents=True, exist_ok=True)
+        run.write_text(text)
+        self.scratch.mkdir(exist_ok=True)
+        (self.root / "termination-log").touch()
+        command: Sequence[str | Path] = [
+            sys.executable,
+            "-m",
+            "modelyard_trainer",
+            *("--mount", self.mount),
+            *("--scratch", self.scratch),
+            *("--termination-log", self.root / "termination-log"),
+        ]
+        paths = [REPOSITORY / "tests" / "plugin_task", REPOSITORY / "trainer_image", REPOSITORY / "crds"]
+        environment = {
+            **os.environ,
+            **self.environment,
+            "MODELYARD_POD_UID": "pod-uid-1",
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        }
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+    def run(self, document: RunDocument | str) -> tuple[int, TerminationMessage]:
+        """An attempt from beginning to end."""
+        process = self.start(document)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode is not None, said
+        return process.returncode, self.message()
+
+    def message(self) -> TerminationMessage:
+        """What the kubelet finds."""
+        content = (self.root / "termination-log").read_bytes()
+        assert 0 < len(content) <= MAX_TERMINATION_MESSAGE
+        return TerminationMessage.model_validate_json(content)
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Pod:
+    return Pod(tmp_path)
+
+
+@pytest.fixture
+def intake(tmp_path: Path) -> Iterator[RecordingIntake]:
+    with RecordingIntake(tmp_path / "intake") as running:
+        yield running
+
+
+def local(tmp_path: Path, **changes: object) -> RunDocument:
+    """A run of the test task on a sound data set of this computer."""
+    folder = tmp_path / "dataset"
+    if not folder.exists():
+        make_dataset(folder)
+    places = {"dataset": {"path": str(folder)}, "artifacts": {"path": str(tmp_path / "out")}}
+    return run_document(**{**places, **changes})
+
+
+def architecture(name: str) -> dict[str, str]:
+    return {"architecture": name}
+
+
+def test_a_run_that_ends_well_says_what_it_published(pod: Pod, tmp_path: Path) -> None:
+    code, message = pod.run(local(tmp_path))
+    assert (code, message.reason) == (ExitCode.SUCCESS, Reason.COMPLETED)
+    assert (message.epoch, message.epochs) == (3, 3)
+    assert message.best is not None
+    assert message.best.metric == "accuracy"
+    assert message.dataset is not None
+    assert (message.dataset.images, message.dataset.validation_images) == (10, 2)
+    sums = tmp_path / "out" / "SHA256SUMS"
+    assert message.checksums_sha256 == sha256(sums)
+    published = parse_checksums(sums.read_text())
+    assert {a.name: a.sha256 for a in message.artifacts} == published
+    assert all(sha256(tmp_path / "out" / name) == digest for name, digest in published.items())
+    assert {"run.json", "metrics.csv", "labels.json", "split.json", "report.html", "training.log"} <= set(published)
+
+
+def test_a_run_in_s3_reads_and_writes_there(pod: Pod, tmp_path: Path, store: RealStore, prefix: str) -> None:
+    store.put_folder(make_dataset(tmp_path / "made"), "datasets", prefix)
+    store.credentials(pod.mount / "s3" / "dataset")
+    store.credentials(pod.mount / "s3" / "artifacts")
+    secret = {"endpoint": store.endpoint, "secretRef": {"name": "s3"}}
+    document = run_document(
+        dataset={"s3": {"uri": f"s3://datasets/{prefix}/", **secret}},
+        artifacts={"s3": {"uri": f"s3://models/{prefix}/", **secret}},
+    )
+    code, message = pod.run(document)
+    assert code == ExitCode.SUCCESS, message
+    assert message.artifacts_uri == f"s3://models/{prefix}/vision/run/uid-1/pod-uid-1/artifacts"
+    assert f"{prefix}/vision/run/uid-1/latest.json" in store.keys("models", prefix)
+
+
+BAD_RUNS = {
+    "unknown architecture": (
+        {"model": architecture("yolov9000")},
+        Reason.ARCHITECTURE_UNKNOWN,
+        "spec.model.architecture: there is no yolov9000",
+    ),
+    "export not possible": ({"export": [{"format": "onnx"}]}, Reason.SPEC_INVALID, "spec.export"),
+    "no data set": ({"dataset": {"path": "/nowhere/at/all"}}, Reason.DATASET_NOT_FOUND, "/nowhere/at/all"),
+}
+
+
+@pytest.mark.parametrize(("changes", "reason", "message"), BAD_RUNS.values(), ids=BAD_RUNS.keys())
+def test_what_the_user_got_wrong_ends_with_10_within_seconds(
+    changes: dict[str, object], reason: Reason, message: str, pod: Pod, tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    code, said = pod.run(local(tmp_path, **changes))
+    assert (code, said.reason) == (ExitCode.USER_ERROR, reason)
+    assert message in said.message
+    assert time.monotonic() - began < _QUICK
+
+
+def test_a_bad_label_ends_with_10_and_names_the_line(pod: Pod, tmp_path: Path) -> None:
+    document = local(tmp_path)
+    (tmp_path / "dataset" / "SHA256SUMS").unlink()
+    (tmp_path / "dataset" / "labels" / "001.txt").write_text("0 0.5 0.5 0.1 0.1\n5 0.5 0.5 0.1 0.1\n")
+    code, said = pod.run(document)
+    assert (code, said.reason) == (ExitCode.USER_ERROR, Reason.LABEL_INVALID)
+    assert said.message.startswith("labels/001.txt, line 2: class 5 is not one of the 2 classes")
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        (Reason.OUT_OF_MEMORY, 11),
+        (Reason.STORE_UNREACHABLE, 13),
+        (Reason.DIVERGED, 14),
+        (Reason.EXPORT_DIFFERS, 15),
+        (Reason.INTERNAL_ERROR, 1),
+        (Reason.HOST_OUT_OF_MEMORY, 1),
+    ],
+)
+def test_what_happens_while_training_has_its_own_code(reason: Reason, code: int, pod: Pod, tmp_path: Path) -> None:
+    document = local(tmp_path, model=architecture(f"linear-fails-{reason.value}-at-3"))
+    returned, said = pod.run(document)
+    assert (returned, said.reason) == (code, reason)
+    assert said.epoch == 2
+    assert said.best is not None
+    assert not (tmp_path / "out" / "SHA256SUMS").exists()
+
+
+def test_a_store_that_is_away_ends_with_13(pod: Pod, tmp_path: Path, store: RealStore) -> None:
+    store.credentials(pod.mount / "s3" / "artifacts")
+    away = {"uri": "s3://models/", "endpoint": f"http://127.0.0.1:{free_port()}"}
+    code, said = pod.run(local(tmp_path, artifacts={"s3": away}))
+    assert (code, said.reason) == (ExitCode.STORE_UNREACHABLE, Reason.STORE_UNREACHABLE)
+
+
+def test_sigterm_ends_an_attempt_with_12_and_leaves_nothing_published(pod: Pod, tmp_path: Path) -> None:
+    document = local(tmp_path, model=architecture("linear-60000ms"))
+    process = pod.start(document)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "training" in line:
+            break
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == ExitCode.INTERRUPTED
+    said = pod.message()
+    assert said.reason is Reason.INTERRUPTED
+    assert "told to stop while training" in said.message
+    assert not (tmp_path / "out" / "SHA256SUMS").exists()
+
+
+def test_something_that_is_no_run_document_ends_with_10(pod: Pod) -> None:
+    code, said = pod.run('{"namespace": "vision"}')
+    assert (code, said.reason) == (ExitCode.USER_ERROR, Reason.SPEC_INVALID)
+    assert "not a run document: name: Field required" in said.message
+
+
+def test_progress_reaches_the_intake_with_token_and_trust(pod: Pod, tmp_path: Path, intake: RecordingIntake) -> None:
+    document = local(tmp_path, model=architecture("linear-400ms")).model_copy(update={"intake": intake.described()})
+    code, _ = pod.run(document)
+    assert code == ExitCode.SUCCESS
+    reports = intake.reports
+    assert {authorization for authorization, _ in intake.received} == {"Bearer the-token"}
+    assert [r.sequence for r in reports] == sorted({r.sequence for r in reports})
+    assert [r.epoch for r in reports] == sorted(r.epoch for r in reports)
+    assert {r.epoch for r in reports} == {0, 1, 2, 3}
+    assert [r.percent for r in reports] == sorted(r.percent for r in reports)
+    assert reports[-1].stage is Stage.FINISHED
+    assert reports[-1].artifacts_uri == (tmp_path / "out").as_uri()
+    assert any(r.eta_seconds for r in reports if r.stage is Stage.TRAINING)
+
+
+def test_an_intake_that_is_away_stops_nothing(pod: Pod, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("the-token")
+    away = Intake(url=f"http://127.0.0.1:{free_port()}", token_file=str(token), interval_seconds=0.5)
+    process = pod.start(local(tmp_path).model_copy(update={"intake": away}))
+    # The last report is tried for half a minute; the outcome is on disk long before that.
+    deadline = time.monotonic() + _QUICK
+    while not (pod.root / "termination-log").read_bytes() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert pod.message().reason is Reason.COMPLETED
+    process.kill()
+    process.wait()
+
+
+def test_the_last_report_is_tried_again_until_it_is_taken(pod: Pod, tmp_path: Path, intake: RecordingIntake) -> None:
+    intake.refuse_first = 5
+    code, _ = pod.run(local(tmp_path).model_copy(update={"intake": intake.described()}))
+    assert code == ExitCode.SUCCESS
+    assert intake.reports[-1].stage is Stage.FINISHED

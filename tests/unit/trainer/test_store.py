@@ -1,0 +1,246 @@
+"""The trainer against a real S3 server: what it reads and writes, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from modelyard_api.outcome import EXIT_CODES, ExitCode, Reason
+from modelyard_api.run_document import RunDocument
+from modelyard_api.spec import Dataset, S3Location, SecretReference
+from modelyard_trainer.dataset.fetch import fetch
+from modelyard_trainer.destination import Published
+from modelyard_trainer.errors import RunError
+from modelyard_trainer.files import parse_checksums, sha256
+from modelyard_trainer.places import Places
+from modelyard_trainer.progress import Progress
+from modelyard_trainer.store.destination import S3Destination
+from modelyard_trainer.store.open import open_store
+from modelyard_trainer.store.s3 import ConditionUnsupportedError, PreconditionFailedError, S3Store
+
+from tests.unit.trainer.conftest import RealStore, free_port
+from tests.unit.trainer.datasets import make_dataset, run_document
+
+
+def opened(store: RealStore, tmp_path: Path, uri: str, what: str = "artifacts") -> S3Store:
+    folder = store.credentials(tmp_path / "secret")
+    return open_store(S3Location(uri=uri, endpoint=store.endpoint), folder, in_cluster=True, what=what)
+
+
+def fetch_from(store: RealStore, tmp_path: Path, uri: str, *, endpoint: str | None = None) -> dict[str, str]:
+    """Fetch a data set as a pod does; path to digest."""
+    places = Places(tmp_path / "scratch", tmp_path / "mount", in_cluster=True)
+    store.credentials(places.dataset_credentials)
+    location = S3Location(uri=uri, endpoint=endpoint or store.endpoint, secret_ref=SecretReference(name="s3"))
+    return fetch(Dataset(s3=location), places, Progress(1, 1, 1), cpus=2).digests
+
+
+def test_a_data_set_is_fetched_whole_and_checked(store: RealStore, tmp_path: Path, prefix: str) -> None:
+    folder = make_dataset(tmp_path / "made")
+    store.put_folder(folder, "datasets", prefix)
+    told: list[str] = []
+    places = Places(tmp_path / "scratch", tmp_path / "mount", in_cluster=True)
+    store.credentials(places.dataset_credentials)
+    progress = Progress(1, 1, 1)
+    progress.listen(lambda snapshot, _urgent: told.append(snapshot.detail))
+    location = S3Location(uri=f"s3://datasets/{prefix}/", endpoint=store.endpoint)
+
+    fetched = fetch(Dataset(s3=location), places, progress, cpus=2)
+
+    assert fetched.digests == parse_checksums((folder / "SHA256SUMS").read_text())
+    assert all(sha256(fetched.folder / name) == digest for name, digest in fetched.digests.items())
+    size = sum((folder / name).stat().st_size for name in fetched.digests)
+    assert told[-1] == f"{size / 1000:.1f} kB of {size / 1000:.1f} kB"
+
+
+def test_a_data_set_without_checksums_has_the_digests_of_what_was_read(
+    store: RealStore, tmp_path: Path, prefix: str
+) -> None:
+    folder = make_dataset(tmp_path / "made")
+    wanted = parse_checksums((folder / "SHA256SUMS").read_text())
+    (folder / "SHA256SUMS").unlink()
+    store.put_folder(folder, "datasets", prefix)
+    assert fetch_from(store, tmp_path, f"s3://datasets/{prefix}") == wanted
+
+
+def test_an_object_that_changed_is_refused(store: RealStore, tmp_path: Path, prefix: str) -> None:
+    store.put_folder(make_dataset(tmp_path / "made"), "datasets", prefix)
+    store.client().put_object(Bucket="datasets", Key=f"{prefix}/labels/003.txt", Body=b"0 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(RunError, match=r"labels/003.txt has the SHA-256") as refused:
+        fetch_from(store, tmp_path, f"s3://datasets/{prefix}/")
+    assert refused.value.reason is Reason.DATASET_CHECKSUM_MISMATCH
+
+
+def test_an_object_that_is_gone_is_refused_before_anything_is_read(
+    store: RealStore, tmp_path: Path, prefix: str
+) -> None:
+    store.put_folder(make_dataset(tmp_path / "made"), "datasets", prefix)
+    store.client().delete_object(Bucket="datasets", Key=f"{prefix}/images/003.jpg")
+    with pytest.raises(RunError, match=r"images/003.jpg is listed in SHA256SUMS but is not in the data set"):
+        fetch_from(store, tmp_path, f"s3://datasets/{prefix}/")
+    assert not (tmp_path / "scratch" / "dataset").exists()
+
+
+def test_a_key_that_is_not_there_is_named(store: RealStore, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is nothing below s3://datasets/no/such/thing/") as refused:
+        fetch_from(store, tmp_path, "s3://datasets/no/such/thing/")
+    assert refused.value.reason is Reason.DATASET_NOT_FOUND
+
+
+def test_a_bucket_that_is_not_there_is_named(store: RealStore, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=f"{store.endpoint} has no bucket pictures") as refused:
+        fetch_from(store, tmp_path, "s3://pictures/v1/")
+    assert refused.value.reason is Reason.BUCKET_NOT_FOUND
+
+
+@pytest.mark.parametrize(("name", "value"), [("AWS_SECRET_ACCESS_KEY", "wrong"), ("AWS_ACCESS_KEY_ID", "nobody")])
+def test_wrong_credentials_are_refused(name: str, value: str, store: RealStore, tmp_path: Path) -> None:
+    secret = store.credentials(tmp_path / "secret")
+    (secret / name).write_text(value)
+    location = S3Location(uri="s3://models/", endpoint=store.endpoint)
+    destination = S3Destination(open_store(location, secret, in_cluster=True, what="artifacts"), run_document(), "pod")
+    with pytest.raises(RunError, match=r"spec.artifacts.s3: .* refused the credentials") as refused:
+        destination.prepare()
+    assert refused.value.reason is Reason.CREDENTIALS_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "Secret s3 is not in the run's namespace"),
+        ({"AWS_ACCESS_KEY_ID": "someone"}, "Secret s3 has no AWS_SECRET_ACCESS_KEY"),
+        ({"user": "someone"}, "Secret s3 has no AWS_ACCESS_KEY_ID and no AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_a_secret_that_is_missing_or_lacks_a_key_is_said(files: dict[str, str], message: str, tmp_path: Path) -> None:
+    for name, value in files.items():
+        (tmp_path / name).write_text(value)
+    location = S3Location(uri="s3://models/", endpoint="http://127.0.0.1:1", secret_ref=SecretReference(name="s3"))
+    with pytest.raises(RunError, match=message) as refused:
+        open_store(location, tmp_path, in_cluster=True, what="artifacts")
+    assert refused.value.reason is Reason.CREDENTIALS_MISSING
+
+
+def test_no_credentials_at_all_are_said(store: RealStore, tmp_path: Path, no_credentials: Callable[[], None]) -> None:
+    no_credentials()
+    location = S3Location(uri="s3://models/", endpoint=store.endpoint)
+    unknown = open_store(location, tmp_path / "none", in_cluster=False, what="artifacts")
+    with pytest.raises(RunError, match="there are no credentials for") as refused:
+        unknown.write("x", b"")
+    assert refused.value.reason is Reason.CREDENTIALS_MISSING
+
+
+def test_a_store_that_cannot_be_reached_may_be_tried_again(store: RealStore, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="cannot be reached") as refused:
+        fetch_from(store, tmp_path, "s3://datasets/v1/", endpoint=f"http://127.0.0.1:{free_port()}")
+    assert EXIT_CODES[refused.value.reason] is ExitCode.STORE_UNREACHABLE
+
+
+def publish(store: S3Store, tmp_path: Path, pod: str, attempt: int = 1) -> tuple[Published, RunDocument]:
+    """Publish two files as attempt `attempt` of one run."""
+    folder = tmp_path / f"results-{pod}"
+    (folder / "plots").mkdir(parents=True)
+    (folder / "best.pt").write_bytes(pod.encode() * 1000)
+    (folder / "plots" / "curves.png").write_bytes(b"png")
+    document = run_document().model_copy(update={"attempt": attempt})
+    destination = S3Destination(store, document, pod)
+    destination.prepare()
+    return destination.publish(folder, Progress(attempt, 1, 1)), document
+
+
+def test_results_lie_below_the_pods_uid_and_the_pointer_names_them(
+    store: RealStore, tmp_path: Path, prefix: str
+) -> None:
+    published, _ = publish(opened(store, tmp_path, f"s3://models/{prefix}/"), tmp_path, "pod-1")
+    root = f"{prefix}/vision/run/uid-1"
+    assert store.keys("models", prefix) == [
+        f"{root}/latest.json",
+        f"{root}/pod-1/artifacts/SHA256SUMS",
+        f"{root}/pod-1/artifacts/best.pt",
+        f"{root}/pod-1/artifacts/plots/curves.png",
+    ]
+    pointer = json.loads(store.client().get_object(Bucket="models", Key=f"{root}/latest.json")["Body"].read())
+    sums = store.client().get_object(Bucket="models", Key=f"{root}/{pointer['checksums']}")["Body"].read()
+    assert published.uri == f"s3://models/{root}/pod-1/artifacts"
+    assert pointer["attempt"] == 1
+    assert {a.name: a.sha256 for a in published.artifacts} == parse_checksums(sums.decode())
+
+
+def test_a_later_attempt_takes_the_pointer_over_and_an_earlier_one_cannot(
+    store: RealStore, tmp_path: Path, prefix: str
+) -> None:
+    yard = opened(store, tmp_path, f"s3://models/{prefix}")
+    publish(yard, tmp_path, "pod-2", attempt=2)
+    publish(yard, tmp_path, "pod-3", attempt=3)
+    with pytest.raises(RunError, match="a later attempt of this run has published") as refused:
+        publish(yard, tmp_path, "pod-1", attempt=1)
+    assert refused.value.reason is Reason.INTERRUPTED
+    key = f"{prefix}/vision/run/uid-1/latest.json"
+    assert json.loads(store.client().get_object(Bucket="models", Key=key)["Body"].read())["podUid"] == "pod-3"
+
+
+def test_nothing_points_at_results_whose_upload_failed(store: RealStore, tmp_path: Path, prefix: str) -> None:
+    yard = opened(store, tmp_path, f"s3://models/{prefix}")
+
+    class Failing(S3Store):
+        def upload(self, path: Path, key: str, count: Callable[[int], None] = lambda _n: None) -> None:
+            if path.name == "curves.png":
+                raise RunError(Reason.STORE_UNREACHABLE, "gone")
+            super().upload(path, key, count)
+
+    yard.__class__ = Failing
+    with pytest.raises(RunError, match="gone"):
+        publish(yard, tmp_path, "pod-1")
+    assert not [key for key in store.keys("models", prefix) if key.endswith(("SHA256SUMS", "latest.json"))]
+
+
+def test_the_store_keeps_conditions_and_one_of_many_writers_wins(store: RealStore, tmp_path: Path, prefix: str) -> None:
+    yard = opened(store, tmp_path, f"s3://models/{prefix}")
+    won: list[int] = []
+
+    def write(number: int) -> None:
+        try:
+            yard.write_if("latest.json", str(number).encode(), None)
+            won.append(number)
+        except PreconditionFailedError:
+            pass
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    found = yard.read("latest.json")
+    assert found is not None
+    assert found[0] == str(won[0]).encode()
+    with pytest.raises(PreconditionFailedError):
+        yard.write_if("latest.json", b"other", '"not-its-etag"')
+    yard.write_if("latest.json", b"next", found[1])
+
+
+def test_a_store_without_conditions_is_noticed(store: RealStore, tmp_path: Path, prefix: str) -> None:
+    class Old(S3Store):
+        def write_if(self, key: str, content: bytes, etag: str | None) -> None:
+            raise ConditionUnsupportedError(key)
+
+    yard = opened(store, tmp_path, f"s3://models/{prefix}")
+    yard.__class__ = Old
+    destination = S3Destination(yard, run_document(), "pod")
+    destination.prepare()
+    assert "knows no conditional writes" in destination.notices[0]
+    assert not store.keys("models", prefix)
+
+
+def test_a_large_file_goes_up_in_parts_and_comes_back_the_same(store: RealStore, tmp_path: Path, prefix: str) -> None:
+    yard = opened(store, tmp_path, f"s3://models/{prefix}")
+    path = tmp_path / "large.bin"
+    path.write_bytes(bytes(range(256)) * (40 << 12))  # 40 MiB: two parts
+    counted: list[int] = []
+    yard.upload(path, "large.bin", counted.append)
+    assert sum(counted) == path.stat().st_size
+    assert yard.download("large.bin", tmp_path / "back.bin", lambda _n: None) == sha256(path)
+    assert sha256(tmp_path / "back.bin") == sha256(path)
