@@ -8,6 +8,7 @@ import sys
 
 import kopf
 import uvloop
+from kopf._core.engines.peering import Identity
 
 from modelyard_operator.app import assemble
 from modelyard_operator.config import Config, read_config
@@ -39,6 +40,8 @@ async def _run(config: Config, access: Access) -> None:
             clusterwide=not config.namespaces,
             namespaces=config.namespaces,
             standalone=True,
+            # Without it kopf asks who the user is, and user 65532 has no name in the image.
+            identity=Identity(config.identity),
         )
 
 
