@@ -19,7 +19,7 @@ def runs(yard: Yard) -> Mapping[str, LiveRun]:
     stories.append(
         yard.quick("memory-short").of("linear-500ms-fails-OutOfMemory-at-2").having(1, "recovery", "maxRetries")
     )
-    return {run.name: run for run in yard.start(*stories, fails)}
+    return {run.name: run for run in yard.start(*stories)}
 
 
 def test_a_pod_deleted_by_hand_is_followed_by_another(runs: Mapping[str, LiveRun]) -> None:

@@ -27,7 +27,8 @@ CLUSTER = "modelyard-test"
 NAMESPACE = "vision"
 GPUS = 16
 """More than CPU allows side by side, so that a story never waits for one."""
-OPERATOR_VALUES: dict[str, Any] = {}
+OPERATOR_VALUES: dict[str, Any] = {"operator": {"retryDelaySeconds": 2}}
+"""The chart's own, but for the wait before a retry, which would only be waited for."""
 _DEPLOYMENT = "deployment"
 
 
