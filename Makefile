@@ -92,6 +92,8 @@ lock: $(UV) ## Resolve the dependencies anew (`make lock UPGRADE=--upgrade` for 
 	$(LOCK) $(UPGRADE) pyproject.toml --extra operator -c locks/dev.txt -o locks/operator.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra trainer -c locks/dev.txt -o locks/trainer.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra detection -c locks/dev.txt -o locks/detection.txt
+	$(LOCK) $(UPGRADE) --no-config --override examples/digits/overrides.txt -c locks/dev.txt \
+		examples/digits/requirements.in -o locks/digits.txt
 
 bench: setup ## Measure against the peers: latency, throughput, memory
 	$(RUN)/python -m bench

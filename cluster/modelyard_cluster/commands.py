@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import bare_command, kind_command, tools_command
+from . import bare_command, demo_command, kind_command, tools_command
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -15,4 +15,5 @@ REGISTERED: tuple[Callable[[Subparsers], None], ...] = (
     tools_command.register,
     bare_command.register,
     kind_command.register,
+    demo_command.register,
 )

@@ -16,7 +16,7 @@ _SHOWN_LOG_BYTES = 3000
 _LOWEST_PORT = 10000
 
 
-class DaemonFailed(RuntimeError):  # noqa: N818 - named for what happened, as CommandFailed is
+class DaemonFailed(RuntimeError):
     """A program that was to keep running has ended; the message holds the end of its log."""
 
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +37,15 @@ class Engine:
     environment: dict[str, str]
     data: Path | None
 
-    def docker(self, *arguments: str | Path, stdin: str | bytes | None = None, log: Path | None = None) -> str:
-        """Run `docker ARGUMENTS` and return what it printed."""
-        return run("docker", *arguments, env=self.environment, stdin=stdin, log=log)
+    def docker(
+        self,
+        *arguments: str | Path,
+        stdin: str | bytes | None = None,
+        log: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
+        """Run `docker ARGUMENTS` and return what it printed; `env` is added to the client's environment."""
+        return run("docker", *arguments, env={**self.environment, **(env or {})}, stdin=stdin, log=log)
 
     def has_image(self, name: str) -> bool:
         return succeeds("docker", "image", "inspect", name, env=self.environment)
@@ -88,7 +94,7 @@ def running() -> Engine | None:
 
 def down() -> None:
     """End our engine with its containers; images stay in the cache. An engine of the machine's own is left alone."""
-    if not _folder().exists() and not _has_containers():
+    if not _folder().exists() and not has_leftovers():
         return
     if _system() is None and _has_containers():
         _remove_containers(up())
@@ -97,6 +103,11 @@ def down() -> None:
         _clean()
         leftovers.remove_tree(_folder())
     _folder().with_suffix(".lock").unlink(missing_ok=True)
+
+
+def has_leftovers() -> bool:
+    """Whether our engine left anything: it runs, was killed, or containers of it are there."""
+    return (_folder() / "docker.pid").exists() or _has_containers()
 
 
 def _folder() -> Path:

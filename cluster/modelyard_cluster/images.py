@@ -60,6 +60,11 @@ TRAINER_TEST = Recipe(
     ("locks/uv.txt", "locks/trainer.txt", "crds/modelyard_api", "trainer_image/modelyard_trainer", "tests/plugin_task"),
     target="test",
 )
+DATASET = Recipe(
+    "modelyard-digits",
+    "examples/digits/Dockerfile",
+    ("locks/uv.txt", "locks/digits.txt", "examples/digits/make_dataset.py", "examples/digits/bucket.py"),
+)
 
 
 def base_image(engine: Engine) -> str:

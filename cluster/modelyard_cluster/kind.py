@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,12 +80,26 @@ def attach(name: str = DEFAULT_NAME) -> Cluster:
 def down(name: str = DEFAULT_NAME) -> None:
     """Delete the cluster and what of it stands in kubeconfigs; the engine goes on."""
     if (engine := engines.running()) is not None:
-        _delete(engine, name)
+        if left := _containers(engine, name):
+            engine.docker("rm", "--force", "--volumes", *left)
+        if (binary_folder() / "kind").exists():
+            _delete(engine, name)
     _kubeconfig(name).unlink(missing_ok=True)
     if name == DEFAULT_NAME:
-        _remove_empty_kubeconfig()
+        _forget_context(f"kind-{name}")
         if _KUBECTL_LINK.is_symlink() and _KUBECTL_LINK.readlink().parent == binary_folder():
             _KUBECTL_LINK.unlink()
+
+
+def names() -> list[str]:
+    """The clusters that there are, or that left something."""
+    containers: list[str] = []
+    if (engine := engines.running()) is not None:
+        template = '{{.Label "io.x-k8s.kind.cluster"}}'
+        containers = engine.docker(
+            "ps", "--all", "--filter", "label=io.x-k8s.kind.cluster", "--format", template
+        ).split()
+    return sorted({DEFAULT_NAME, *containers, *(file.stem for file in state_folder().glob("*.kubeconfig"))})
 
 
 def offer_gpus(cluster: Cluster, node: str, count: int) -> None:
@@ -167,17 +181,20 @@ def _kubeconfig(name: str) -> Path:
     return state_folder() / f"{name}.kubeconfig"
 
 
-def _remove_empty_kubeconfig() -> None:
-    """Remove the person's kubeconfig if kind has left nothing in it; one that holds anything of theirs stays."""
+def _forget_context(context: str) -> None:
+    """Take the cluster out of the person's kubeconfig, and that away if it was the last: kind leaves an empty one."""
     file = Path(os.environ.get("KUBECONFIG", "") or Path.home() / ".kube" / "config")
-    if not file.is_file() or not succeeds(tool("kubectl"), "--kubeconfig", file, "config", "view"):
+    kubectl = binary_folder() / "kubectl"
+    if not file.is_file() or not kubectl.exists():
         return
-    left: Sequence[str] = [
-        run(tool("kubectl"), "--kubeconfig", file, "config", f"get-{kind}").strip() for kind in ("clusters", "users")
-    ]
-    if all(listing.count("\n") == 0 for listing in left):
+    config = (kubectl, "--kubeconfig", file, "config")
+    for kind in ("context", "cluster", "user"):
+        succeeds(*config, f"delete-{kind}", context)
+    if run(*config, "view", "--output=jsonpath={.current-context}") == context:
+        run(*config, "unset", "current-context")
+    if not run(*config, "view", "--output=jsonpath={.clusters}{.users}{.contexts}").strip("[]nul"):
         file.unlink()
         for cache in ("cache", "http-cache"):
             shutil.rmtree(file.parent / cache, ignore_errors=True)
-        if not any(file.parent.iterdir()):
+        if file.parent.name == ".kube" and not any(file.parent.iterdir()):
             file.parent.rmdir()

@@ -1,4 +1,4 @@
-"""Taking away what a Docker engine leaves on a machine, whether it was stopped or killed: processes, mounts, network."""
+"""Taking away what a Docker engine leaves behind, whether it was stopped or killed: processes, mounts, network."""
 
 from __future__ import annotations
 

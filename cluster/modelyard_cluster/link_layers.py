@@ -2,7 +2,7 @@
 
 The trainer's image takes 6 GB. Streamed into a node it is written twice more, in a minute and a half; linked, it is
 there in seconds. That works since the engine and its nodes keep their layers as plain folders on one file system, and
-since nobody writes into a layer: not Docker, not containerd, and not a container, whose writes go to a layer of its own.
+since nobody writes into a layer: not Docker, not containerd, and no container, whose writes go to a layer of its own.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ _IMAGE_PROGRAMS = (
     "coredns",
     "local-path-provisioner",
 )
+PROGRAMS_INSIDE = (*_NODE_PROGRAMS, *_IMAGE_PROGRAMS)
 # What node/*.yaml calls the images that kind's own manifests have under other names.
 _OWN_IMAGES = {
     "shell": "docker.io/modelyard/shell:node",
@@ -47,14 +48,18 @@ def kubernetes_version() -> str:
     return PROGRAMS["kubelet"].version
 
 
+def stock_image() -> str:
+    """The name of kind's own image of this Kubernetes version."""
+    return f"kindest/node:{kubernetes_version()}"
+
+
 def node_image(engine: Engine) -> str:
     """The name of an image that `kind create cluster --image` takes, made first if need be."""
-    stock = f"kindest/node:{kubernetes_version()}"
-    if engine.can_pull(stock):
-        return stock
-    ensure_tools(*_NODE_PROGRAMS, *_IMAGE_PROGRAMS)
+    if engine.can_pull(stock_image()):
+        return stock_image()
+    ensure_tools(*PROGRAMS_INSIDE)
     base = base_image(engine)
-    marks = [binary_folder() / f".{name}.fingerprint" for name in (*_NODE_PROGRAMS, *_IMAGE_PROGRAMS)]
+    marks = [binary_folder() / f".{name}.fingerprint" for name in PROGRAMS_INSIDE]
     tag = f"modelyard-node:{fingerprint([NODE_FOLDER, *marks], base)[:12]}"
     if engine.has_image(tag):
         return tag

@@ -20,7 +20,7 @@ from .shell import CommandFailed
 from .tools import ensure_tools, tool
 from .toolsets import PROGRAMS
 
-NAMESPACE = "storage"
+NAMESPACE = "modelyard-storage"
 ENDPOINT = f"http://s3.{NAMESPACE}.svc:7070"
 CREDENTIALS = "s3"
 _FOLDER = REPOSITORY / "cluster" / "object_store"

@@ -1,8 +1,8 @@
 """runc for a machine whose root lacks CAP_SYS_RESOURCE (as root of some virtual machines and sandboxes does).
 
 Docker's `--privileged`, which kind's nodes need, asks for every capability there is; runc then fails with `unable to
-apply caps`. This program stands in front of runc: it takes out of the request what the machine cannot give, and becomes runc.
-It is started by its path, so it leans on nothing beside it.
+apply caps`. This program stands in front of runc: it takes out of the request what the machine cannot give, and becomes
+runc. It is started by its path, so it leans on nothing beside it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main() -> None:
         rewrite(Path(option(arguments, "--bundle", "-b") or ".") / "config.json", "process")
     elif "exec" in arguments and (process := option(arguments, "--process", "-p")):
         rewrite(Path(process), None)
-    os.execv(runc, [runc, *arguments])
+    os.execv(runc, [runc, *arguments])  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -35,12 +35,12 @@ def ensure_tools(*names: str) -> Path:
     for name in wanted:
         if name not in PROGRAMS:
             raise fail(f"There is no tool named {name}; there are {', '.join(PROGRAMS)}.")
-    if not _out_of_date(wanted):
+    if not out_of_date(wanted):
         return binary_folder()
     with _lock():
-        missing = _out_of_date(wanted)
+        missing = out_of_date(wanted)
         if missing:
-            _require_go()
+            require_go()
             step = Steps(len(missing))
             for name in missing:
                 with step(f"Building {name} ({PROGRAMS[name].module} {PROGRAMS[name].version})"):
@@ -61,7 +61,7 @@ def source_folder(module: str) -> Path:
     return _sources(tool_set)
 
 
-def _out_of_date(names: Sequence[str]) -> list[str]:
+def out_of_date(names: Sequence[str]) -> list[str]:
     """Those programs that must be built, in the order of toolsets.py."""
     return [name for name in PROGRAMS if name in names and not _is_current(name)]
 
@@ -146,7 +146,8 @@ def _go_folder() -> Path:
     return cache_folder() / "go"
 
 
-def _require_go() -> None:
+def require_go() -> None:
+    """End with a sentence unless Go is there and new enough."""
     wanted = ".".join(map(str, OLDEST_GO))
     try:
         version = run("go", "env", "GOVERSION", env={"GOTOOLCHAIN": "local"}).strip()

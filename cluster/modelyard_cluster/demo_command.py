@@ -1,0 +1,20 @@
+"""`modelyard_cluster demo`, `demo-clean` and `cache-clean`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .clean import cache_clean, demo_clean
+from .demo import demo
+
+if TYPE_CHECKING:
+    from .commands import Subparsers
+
+
+def register(subparsers: Subparsers) -> None:
+    for name, does, help_ in (
+        ("demo", demo, "from a bare machine to a trained model"),
+        ("demo-clean", demo_clean, "end the clusters and the engine; the cache stays"),
+        ("cache-clean", cache_clean, "remove the cache as well"),
+    ):
+        subparsers.add_parser(name, help=help_).set_defaults(handle=lambda _, does=does: does())
