@@ -19,6 +19,7 @@ JsonObject = dict[str, Any]
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 PAGE = 500
+_ACCEPT = "application/json, application/jwk-set+json"
 _USER_AGENT = "modelyard-operator"
 
 
@@ -51,7 +52,7 @@ class KubeClient:
             self.access.server,
             connector=connector,
             timeout=self._timeout,
-            headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
+            headers={"User-Agent": _USER_AGENT, "Accept": _ACCEPT},
         )
         return self
 

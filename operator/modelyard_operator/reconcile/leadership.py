@@ -33,7 +33,7 @@ class Timing:
     @staticmethod
     def of(duration: int) -> Timing:
         """Timing in proportion to the seconds after which a silent leader is replaced."""
-        return Timing(duration, give_up=0.7 * duration, renew=0.2 * duration, look=0.2 * duration)
+        return Timing(duration, give_up=0.7 * duration, renew=0.15 * duration, look=0.1 * duration)
 
 
 class Led(Protocol):

@@ -1,0 +1,157 @@
+"""The operator as a process of its own, with the rights that the chart gives it and no others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from modelyard_api.report import REPORT_PATH
+from modelyard_cluster.bare import BareControlPlane
+from modelyard_cluster.daemons import free_ports
+from modelyard_cluster.tools import tool
+from modelyard_operator.kube import paths
+
+REPOSITORY = Path(__file__).parents[2]
+CHART = REPOSITORY / "helm" / "modelyard"
+RELEASE = "modelyard"
+TRAINER_IMAGE = "trainer.example/modelyard:test"
+
+
+def rendered(namespace: str, *templates: str, **values: str) -> list[dict[str, Any]]:
+    """What the chart makes of these templates when it serves only the namespace that it is installed in."""
+    arguments = [f"--show-only=templates/{template}" for template in templates]
+    arguments += [f"--set={name}={value}" for name, value in {"watchNamespaces[0]": namespace, **values}.items()]
+    command = [str(tool("helm")), "template", RELEASE, str(CHART), f"--namespace={namespace}", *arguments]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [document for document in yaml.safe_load_all(output) if document]
+
+
+def grant(plane: BareControlPlane, namespace: str) -> str:
+    """Install the chart's service account and roles in `namespace`, and return a token for them."""
+    manifest = yaml.safe_dump_all(rendered(namespace, "serviceaccount.yaml", "rbac.yaml"))
+    plane.kubectl("apply", "--filename=-", stdin=manifest)
+    return plane.service_account_token(namespace, RELEASE, seconds=7200)
+
+
+@dataclass
+class OperatorProcess:
+    """One replica that serves one namespace."""
+
+    plane: BareControlPlane
+    namespace: str
+    token: str
+    folder: Path
+    name: str
+    flags: dict[str, str] = field(default_factory=dict)
+    probe_port: int = 0
+    intake_port: int = 0
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def intake_url(self) -> str:
+        return f"https://localhost:{self.intake_port}{REPORT_PATH}"
+
+    def start(self, *, wait: bool = True) -> OperatorProcess:
+        if not self.probe_port:
+            self.probe_port, self.intake_port = free_ports(2)
+        kubeconfig = self.plane.write_kubeconfig(self.folder / f"{self.name}.kubeconfig", self.token)
+        flags = {
+            "trainer-image": TRAINER_IMAGE,
+            "namespaces": self.namespace,
+            "namespace": self.namespace,
+            "lease-name": RELEASE,
+            "identity": self.name,
+            "bind-address": "127.0.0.1",
+            "probe-port": str(self.probe_port),
+            "intake-port": str(self.intake_port),
+            "intake-url": f"https://localhost:{self.intake_port}",
+            "retry-delay-seconds": "0.5",
+            **self.flags,
+        }
+        environment = dict(os.environ) | {"KUBECONFIG": str(kubeconfig)}
+        command = [sys.executable, "-m", "modelyard_operator", *(f"--{name}={value}" for name, value in flags.items())]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        if wait:
+            self.wait_until_ready()
+        return self
+
+    def wait_until_ready(self, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while self.probe("/readyz")[0] != 200:
+            assert self._process is not None
+            assert self._process.poll() is None, f"the operator has ended: {self.log.read_text()}"
+            assert time.monotonic() < deadline, f"not ready: {self.probe('/readyz')}: {self.log.read_text()}"
+            time.sleep(0.05)
+
+    def probe(self, path: str) -> tuple[int, str]:
+        """Status and body of a probe; (0, reason) where nobody listens."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.probe_port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    def metric(self, name: str) -> float:
+        """The value of one series, 0 where there is none yet."""
+        for line in self.probe("/metrics")[1].splitlines():
+            if line.startswith(f"{name} "):
+                return float(line.rpartition(" ")[2])
+        return 0.0
+
+    @property
+    def leads(self) -> bool:
+        return self.metric("modelyard_leader") == 1
+
+    def stop(self) -> float:
+        """SIGTERM, and wait for the end. Returns the seconds that it took."""
+        began = time.monotonic()
+        self._end(signal.SIGTERM)
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        """SIGKILL: it gets no chance to tidy up."""
+        self._end(signal.SIGKILL)
+
+    def thaw_and_kill(self) -> None:
+        """End it whatever state a test has left it in."""
+        if self._process is not None and self._process.poll() is None:
+            self.thaw()
+            self.kill()
+
+    def freeze(self) -> None:
+        """SIGSTOP: it neither works nor ends."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def lease_holder(self) -> str:
+        lease = self.plane.api.get(paths.lease(self.namespace, RELEASE))
+        return str(lease["spec"]["holderIdentity"])
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(number)
+        self._process.wait(timeout=30)
