@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 
 import pytest
 from modelyard_cluster.bare import BareControlPlane, BareOptions, bare_control_plane
 from modelyard_cluster.kwok import BY_HAND
+
+
+# Before any test imports it: ONNX Runtime reports to its makers unless told not to.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 @pytest.fixture(scope="session")

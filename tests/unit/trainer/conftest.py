@@ -73,7 +73,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealStore]:
     (folder / "datasets").mkdir()
     (folder / "models").mkdir()
     port = free_port()
-    command = [binary, "--quiet", "--port", f"127.0.0.1:{port}", "--access", _KEY_ID, "--secret", _SECRET]
+    command = [str(binary), "--quiet", "--port", f"127.0.0.1:{port}", "--access", _KEY_ID, "--secret", _SECRET]
     with subprocess.Popen(
         [*command, "posix", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
@@ -93,7 +93,8 @@ def dataset_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def prefix(request: pytest.FixtureRequest) -> str:
     """A place in the buckets of the test's own."""
-    return request.node.name.replace("[", "-").replace("]", "").replace(" ", "-")[:60]
+    name: str = request.node.name
+    return name.replace("[", "-").replace("]", "").replace(" ", "-")[:60]
 
 
 @pytest.fixture

@@ -46,6 +46,10 @@ def description(text: str) -> Callable[[Path], None]:
     return damage
 
 
+def not_text(folder: Path) -> None:
+    (folder / "labels" / "002.txt").write_bytes(b"\xff\xfe\x00")
+
+
 def no_pictures(folder: Path) -> None:
     shutil.rmtree(folder / "images")
     (folder / "images").mkdir()
@@ -114,7 +118,7 @@ BAD = {
     ),
     "even outline": Case(label("0 0.1 0.1 0.2 0.1 0.2\n"), Reason.LABEL_INVALID, "line 1: 6 values"),
     "label not text": Case(
-        lambda folder: (folder / "labels" / "002.txt").write_bytes(b"\xff\xfe\x00") and None,
+        not_text,
         Reason.LABEL_INVALID,
         "labels/002.txt is not a text file",
     ),

@@ -1,6 +1,6 @@
 """ultralytics without its habits: no downloads, no telemetry, no integrations, no fonts fetched, no threads too many.
 
-Everything here runs before, or right after, the first import of ultralytics.
+Everything here runs before, or right after, the first import of ultralytics, and before that of ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def prepare(scratch: Path, threads: int) -> None:
         "OMP_NUM_THREADS": str(threads),
         "ULTRALYTICS_SAFE_LOAD": "true",
         "NO_ALBUMENTATIONS_UPDATE": "1",
+        "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime's own, on by default: it keeps a device id and calls home
     }
     if "ultralytics" not in sys.modules:
         _provide_fonts(folder / "Ultralytics")
