@@ -42,6 +42,23 @@ def train(
     raise typer.Exit(train_here(manifest, output, dataset, scratch))
 
 
+@dataset_app.command("push")
+def push(
+    folder: Annotated[
+        Path, typer.Argument(help="The data set: images/, labels/, data.yaml.", exists=True, file_okay=False)
+    ],
+    uri: Annotated[str, typer.Argument(help="Where to, such as s3://datasets/digits/v1/.")],
+    endpoint: Annotated[
+        str | None, typer.Option(help="Address of the S3 service; without it AWS_ENDPOINT_URL, or Amazon's.")
+    ] = None,
+    region: Annotated[str, typer.Option(help="Region that requests are signed for.")] = "us-east-1",
+) -> None:
+    """Upload a data set as one version, with its SHA256SUMS. Credentials are those of the AWS tools."""
+    from modelyard_cli.dataset import push_here  # noqa: PLC0415 - half a second
+
+    raise typer.Exit(push_here(folder, uri, endpoint, region))
+
+
 def main() -> None:
     """Entry point of the command."""
     app()

@@ -1,0 +1,54 @@
+"""A data set from a folder to S3, as one version with its own checksums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelyard_api.layout import CHECKSUMS
+from modelyard_api.outcome import Reason
+
+from modelyard_trainer.dataset.checksums import check_digest, read_checksums
+from modelyard_trainer.errors import RunError
+from modelyard_trainer.files import files_below, format_checksums, sha256_of_all
+from modelyard_trainer.store.s3 import S3Store
+from modelyard_trainer.store.transfer import Counter, in_parallel
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """A data set that now lies in the store."""
+
+    uri: str
+    files: int
+    size: int
+
+
+def push_dataset(store: S3Store, folder: Path, tell: Callable[[str], None], threads: int) -> Pushed:
+    """Upload every file of `folder`, SHA256SUMS last: until that is there, nobody takes the data set for complete.
+
+    A SHA256SUMS in the folder is checked first; without one it is made.
+
+    Raises:
+        RunError: DatasetEmpty; DatasetChecksumMismatch; DatasetInvalid, since something is at that place already and a
+            version never changes; or what the store says.
+    """
+    paths = [path for path in files_below(folder) if path.relative_to(folder).as_posix() != CHECKSUMS]
+    if not paths:
+        raise RunError(Reason.DATASET_EMPTY, f"{folder} holds no files")
+    found = dict(zip((p.relative_to(folder).as_posix() for p in paths), sha256_of_all(paths, threads), strict=True))
+    sums = folder / CHECKSUMS
+    wanted = read_checksums(sums.read_bytes()) if sums.is_file() else found
+    for name, digest in wanted.items():
+        check_digest(name, digest, found.get(name))
+    if store.read(CHECKSUMS) is not None:
+        raise RunError(
+            Reason.DATASET_INVALID,
+            f"{store.uri(CHECKSUMS)} is there already; a new version under another prefix would be right",
+        )
+    sizes = {name: (folder / name).stat().st_size for name in wanted}
+    counter = Counter(sum(sizes.values()), tell)
+    in_parallel(lambda name: store.upload(folder / name, name, counter.add), list(wanted))
+    store.write(CHECKSUMS, format_checksums(wanted).encode())
+    return Pushed(store.uri(), len(wanted), sum(sizes.values()))
