@@ -24,7 +24,7 @@ _SNAPSHOTTER = "overlayfs"
 
 
 @dataclass(frozen=True)
-class _Layer:
+class Layer:
     """A layer in the engine: its own digest, that of it with all below, and the folder that holds its files."""
 
     diff_id: str
@@ -39,15 +39,16 @@ def link_image(engine: Engine, data: Path, node: str, image: str) -> None:
         CommandFailed: a program failed; the node may keep layers that no image uses.
     """
     described = json.loads(engine.docker("image", "inspect", image))[0]
-    layers = _layers(data, described["RootFS"]["Layers"])
+    layers = layers_below(data, described["RootFS"]["Layers"])
     store = _containerd_store(engine, node)
+    present = {line.split()[0] for line in _ctr(engine, node, "snapshots", "list").splitlines()}
     parent = ""
     for layer in layers:
-        if not _has_snapshot(engine, node, layer.chain_id):
+        if layer.chain_id not in present:
             _link_layer(engine, node, store, layer, parent)
         parent = layer.chain_id
     configuration = (data / "image/overlay2/imagedb/content/sha256" / described["Id"].partition(":")[2]).read_bytes()
-    archive = _archive(f"docker.io/library/{image}", configuration, [layer.diff_id for layer in layers])
+    archive = layout_without_layers(f"docker.io/library/{image}", configuration, [layer.diff_id for layer in layers])
     engine.docker(
         "exec", "--interactive", node, "ctr", "--namespace=k8s.io", "images", "import", "--local", "--no-unpack", "-",
         stdin=archive,
@@ -56,15 +57,15 @@ def link_image(engine: Engine, data: Path, node: str, image: str) -> None:
     _ctr(engine, node, "content", "label", described["Id"], f"containerd.io/gc.ref.snapshot.{_SNAPSHOTTER}={parent}")
 
 
-def _layers(data: Path, diff_ids: Sequence[str]) -> list[_Layer]:
+def layers_below(data: Path, diff_ids: Sequence[str]) -> list[Layer]:
     """Where Docker keeps the layers; chain IDs are those of the OCI image specification, the same in containerd."""
-    layers: list[_Layer] = []
+    layers: list[Layer] = []
     for diff_id in diff_ids:
         chain_id = diff_id
         if layers:
             chain_id = "sha256:" + hashlib.sha256(f"{layers[-1].chain_id} {diff_id}".encode()).hexdigest()
         folder = (data / "image/overlay2/layerdb" / chain_id.replace(":", "/") / "cache-id").read_text()
-        layers.append(_Layer(diff_id, chain_id, data / "overlay2" / folder / "diff"))
+        layers.append(Layer(diff_id, chain_id, data / "overlay2" / folder / "diff"))
     return layers
 
 
@@ -74,16 +75,15 @@ def _containerd_store(engine: Engine, node: str) -> Path:
     return Path(engine.docker("inspect", "--format", template, node).strip())
 
 
-def _has_snapshot(engine: Engine, node: str, chain_id: str) -> bool:
-    return any(line.split()[:1] == [chain_id] for line in _ctr(engine, node, "snapshots", "list").splitlines())
-
-
-def _link_layer(engine: Engine, node: str, store: Path, layer: _Layer, parent: str) -> None:
+def _link_layer(engine: Engine, node: str, store: Path, layer: Layer, parent: str) -> None:
     key = f"link-{layer.chain_id}"
-    _ctr(engine, node, "snapshots", "remove", key, check=False)
-    _ctr(engine, node, "snapshots", "prepare", key, *([parent] if parent else []))
-    mounts = _ctr(engine, node, "snapshots", "mounts", "/unused", key)
-    # The folder to fill: the upper one of an overlay, or the only one of the lowest layer.
+    # Removed first: an earlier attempt may have been cut off. `mounts` then tells which folder is to be filled.
+    script = """
+        ctr --namespace=k8s.io snapshots remove "$1" 2> /dev/null || true
+        ctr --namespace=k8s.io snapshots prepare "$@" && ctr --namespace=k8s.io snapshots mounts /unused "$1"
+    """
+    mounts = engine.docker("exec", node, "sh", "-c", script, "sh", key, *([parent] if parent else []))
+    # The upper folder of an overlay, or the only one of the lowest layer.
     place = re.search(r"upperdir=/var(/\S+?/fs)\b", mounts) or re.search(r"\s/var(/\S+?/fs)\b", mounts)
     if place is None:
         raise CommandFailed(f"containerd in {node} names no folder for a new layer in `{mounts.strip()}`.")
@@ -91,14 +91,11 @@ def _link_layer(engine: Engine, node: str, store: Path, layer: _Layer, parent: s
     _ctr(engine, node, "snapshots", "commit", layer.chain_id, key)
 
 
-def _ctr(engine: Engine, node: str, *arguments: str, check: bool = True) -> str:
-    command = ["ctr", "--namespace=k8s.io", *arguments]
-    if not check:
-        command = ["sh", "-c", '"$@" 2> /dev/null || true', "sh", *command]
-    return engine.docker("exec", node, *command)
+def _ctr(engine: Engine, node: str, *arguments: str) -> str:
+    return engine.docker("exec", node, "ctr", "--namespace=k8s.io", *arguments)
 
 
-def _archive(name: str, configuration: bytes, diff_ids: Sequence[str]) -> bytes:
+def layout_without_layers(name: str, configuration: bytes, diff_ids: Sequence[str]) -> bytes:
     """An OCI image layout, as a tar, of all but the layers: they are named by their own digests, their sizes unsaid."""
     config_descriptor = _descriptor("application/vnd.oci.image.config.v1+json", configuration)
     manifest = json.dumps(
