@@ -324,3 +324,14 @@ def test_coco_that_is_not_json_names_the_line(dataset_folder: Path) -> None:
     write_sums(folder)
     with pytest.raises(RunError, match=r"annotations/instances.json, line 3: not JSON"):
         check(folder, DatasetFormat.COCO)
+
+
+def test_coco_outlines_are_kept_where_every_object_has_one(dataset_folder: Path) -> None:
+    square = [[8, 16, 40, 16, 40, 32, 8, 32]]
+    whole = {"id": 1, "image_id": 0, "category_id": 17, "bbox": [8, 16, 32, 16], "segmentation": square}
+    parted = {"id": 2, "image_id": 1, "category_id": 17, "bbox": [8, 16, 32, 16], "segmentation": square * 2}
+    rest = [{"id": n, "image_id": n, "category_id": 17, "bbox": [8, 16, 32, 16]} for n in range(2, 10)]
+    data = check(coco(dataset_folder, annotations=[whole, parted, *rest]), DatasetFormat.COCO)
+    outlines = {picture.name: picture.objects.polygons for picture in data.pictures}
+    assert outlines["images/000.jpg"][0].tolist() == [[0.125, 0.25], [0.625, 0.25], [0.625, 0.5], [0.125, 0.5]]
+    assert outlines["images/001.jpg"] == outlines["images/002.jpg"] == ()

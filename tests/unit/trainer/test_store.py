@@ -20,6 +20,7 @@ from modelyard_trainer.progress import Progress
 from modelyard_trainer.store.destination import S3Destination
 from modelyard_trainer.store.open import open_store
 from modelyard_trainer.store.s3 import ConditionUnsupportedError, PreconditionFailedError, S3Store
+from modelyard_trainer.store.transfer import Counter, TransferStoppedError, in_parallel
 
 from tests.unit.trainer.conftest import RealStore, free_port
 from tests.unit.trainer.datasets import make_dataset, run_document
@@ -244,3 +245,31 @@ def test_a_large_file_goes_up_in_parts_and_comes_back_the_same(store: RealStore,
     assert sum(counted) == path.stat().st_size
     assert yard.download("large.bin", tmp_path / "back.bin", lambda _n: None) == sha256(path)
     assert sha256(tmp_path / "back.bin") == sha256(path)
+
+
+def test_an_upload_that_is_stopped_leaves_no_parts(store: RealStore, tmp_path: Path, prefix: str) -> None:
+    yard = opened(store, tmp_path, f"s3://models/{prefix}")
+    path = tmp_path / "large.bin"
+    path.write_bytes(bytes(100 << 20))
+    counter = Counter(path.stat().st_size, lambda _phrase: counter.stop())
+    with pytest.raises(TransferStoppedError):
+        in_parallel(lambda key: yard.upload(path, key, counter.add), ["large.bin"], counter)
+    assert not store.client().list_multipart_uploads(Bucket="models").get("Uploads")
+    assert not store.keys("models", prefix)
+
+
+def test_the_first_failure_stops_the_other_transfers(store: RealStore, tmp_path: Path, prefix: str) -> None:
+    yard = opened(store, tmp_path, f"s3://models/{prefix}")
+    for number in range(40):
+        yard.write(f"{number}", b"x" * 1000)
+    counter, done = Counter(40_000, lambda _phrase: None), list[str]()
+
+    def bring(key: str) -> None:
+        if key == "3":
+            raise RunError(Reason.STORE_UNREACHABLE, "gone")
+        yard.download(key, tmp_path / "got" / key, counter.add)
+        done.append(key)
+
+    with pytest.raises(RunError, match="gone"):
+        in_parallel(bring, map(str, range(40)), counter)
+    assert len(done) < 39

@@ -12,13 +12,33 @@ from typing import Any
 
 import numpy as np
 from modelyard_api.outcome import Reason
+from numpy.typing import NDArray
 
 from modelyard_trainer.dataset.model import Objects
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import is_below
 
 _NONE = -1
+_FEWEST_VALUES = 6
+"""Of a polygon: three points."""
 _SPLIT_WORDS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+
+
+@dataclass(frozen=True)
+class _Annotated:
+    """One object. `box` is [left, top, width, height] in pixels; `outline` x and y in turn, in pixels."""
+
+    where: str
+    class_id: int
+    box: list[float]
+    outline: list[float] | None
+
+    def outline_in(self, width: int, height: int) -> NDArray[np.float32] | None:
+        """The outline as (points, 2) fractions of the picture."""
+        if self.outline is None:
+            return None
+        points: NDArray[np.float32] = np.array(self.outline, np.float32).reshape(-1, 2)
+        return np.clip(points / np.array([width, height], np.float32), 0, 1)
 
 
 @dataclass(frozen=True)
@@ -28,20 +48,28 @@ class CocoDataset:
     classes: tuple[str, ...]
     splits: dict[str, tuple[str, ...]]
     names: tuple[str, ...]
-    boxes: Mapping[str, list[tuple[int, int, list[float], str]]]
-    """Picture to (annotation id, class, [left, top, width, height] in pixels, file)."""
+    objects: Mapping[str, list[_Annotated]]
+    """Picture to what is in it."""
     notices: tuple[str, ...] = ()
 
     def reader(self, name: str) -> Callable[[int, int], tuple[Objects, int]]:
         """How the objects of picture `name` are made from its width and height."""
 
         def read(width: int, height: int) -> tuple[Objects, int]:
-            entries = self.boxes.get(name, [])
-            kept: dict[tuple[float, ...], None] = {}
-            for annotation, class_id, box, file in entries:
-                kept[(class_id, *_fractions(box, width, height, f"{file}, annotation {annotation}"))] = None
+            entries = self.objects.get(name, [])
+            kept: dict[tuple[float, ...], NDArray[np.float32] | None] = {}
+            for each in entries:
+                row = (each.class_id, *_fractions(each.box, width, height, each.where))
+                kept[row] = each.outline_in(width, height)
             rows = np.array(list(kept), np.float64).reshape(-1, 5)
-            return Objects(rows[:, 0].astype(np.int64), rows[:, 1:].astype(np.float32)), len(entries) - len(kept)
+            outlines = [outline for outline in kept.values() if outline is not None]
+            objects = Objects(
+                rows[:, 0].astype(np.int64),
+                rows[:, 1:].astype(np.float32),
+                # ultralytics takes outlines for all objects of a picture or for none.
+                tuple(outlines) if len(outlines) == len(kept) else (),
+            )
+            return objects, len(entries) - len(kept)
 
         return read
 
@@ -58,7 +86,7 @@ def read_coco(folder: Path) -> CocoDataset:
     contents = {split: _load(folder, file) for split, file in files.items()}
     classes = _categories(contents, files, folder)
     splits: dict[str, tuple[str, ...]] = {}
-    boxes: dict[str, list[tuple[int, int, list[float], str]]] = defaultdict(list)
+    objects: dict[str, list[_Annotated]] = defaultdict(list)
     crowds = 0
     for split, content in contents.items():
         file = files[split].relative_to(folder).as_posix()
@@ -68,15 +96,15 @@ def read_coco(folder: Path) -> CocoDataset:
             if annotation.get("iscrowd"):
                 crowds += 1
                 continue
-            boxes_of, entry = _annotation(annotation, pictures, classes, file)
-            boxes[boxes_of].append(entry)
+            picture, entry = _annotation(annotation, pictures, classes, file)
+            objects[picture].append(entry)
     if "train" not in splits or not splits["train"]:
         raise RunError(Reason.DATASET_EMPTY, f"{', '.join(sorted(f.name for f in files.values()))} list no pictures")
     if "val" in splits and not splits["val"]:
         raise RunError(Reason.SPLIT_EMPTY, f"{files['val'].name} lists no pictures; leave it out, or fill it")
     names = tuple(sorted({name for pictures in splits.values() for name in pictures}))
     notices = (f"{crowds} annotations of crowds were left out",) if crowds else ()
-    return CocoDataset(tuple(name for _, name in sorted(classes.values())), splits, names, boxes, notices)
+    return CocoDataset(tuple(name for _, name in sorted(classes.values())), splits, names, objects, notices)
 
 
 def _annotation_files(folder: Path) -> dict[str, Path]:
@@ -158,7 +186,7 @@ def _pictures(folder: Path, content: dict[str, Any], split: str, file: str) -> d
 
 def _annotation(
     annotation: dict[str, Any], pictures: Mapping[int, str], classes: Mapping[int, tuple[int, str]], file: str
-) -> tuple[str, tuple[int, int, list[float], str]]:
+) -> tuple[str, _Annotated]:
     number = annotation.get("id", "?")
     where = f"{file}, annotation {number}"
     picture, category = annotation.get("image_id", _NONE), annotation.get("category_id", _NONE)
@@ -169,7 +197,18 @@ def _annotation(
         raise RunError(Reason.LABEL_INVALID, f"{where}: category_id {category} is not one of `categories`")
     if not isinstance(box, list) or len(box) != 4 or not all(_finite(value) for value in box):
         raise RunError(Reason.LABEL_INVALID, f"{where}: `bbox` must be [left, top, width, height] in pixels")
-    return pictures[picture], (number, classes[category][0], [float(value) for value in box], file)
+    return pictures[picture], _Annotated(
+        where, classes[category][0], [float(value) for value in box], _outline(annotation.get("segmentation"))
+    )
+
+
+def _outline(segmentation: object) -> list[float] | None:
+    """A segmentation of one polygon; objects in several parts, and masks, have no one outline."""
+    if not isinstance(segmentation, list) or len(segmentation) != 1 or not isinstance(segmentation[0], list):
+        return None
+    points = segmentation[0]
+    right = len(points) >= _FEWEST_VALUES and len(points) % 2 == 0 and all(_finite(value) for value in points)
+    return [float(value) for value in points] if right else None
 
 
 def _finite(value: object) -> bool:

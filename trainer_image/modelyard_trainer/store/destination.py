@@ -63,6 +63,7 @@ class S3Destination:
             lambda name: self._store.upload(folder / name, f"{self._attempt.artifacts}/{name}", counter.add),
             # Large ones first, so that none of them is waited for alone at the end.
             sorted(sizes, key=lambda name: -sizes[name]),
+            counter,
         )
         published = manifest.published(self._store.uri(self._attempt.artifacts))
         self._store.write(self._attempt.checksums, manifest.text.encode())

@@ -43,7 +43,7 @@ def download_dataset(store: S3Store, folder: Path, progress: Progress) -> Fetche
             check_digest(name, wanted[name], digest)
         return digest
 
-    return FetchedDataset(folder, dict(zip(names, in_parallel(bring, names), strict=True)), store.uri())
+    return FetchedDataset(folder, dict(zip(names, in_parallel(bring, names, counter), strict=True)), store.uri())
 
 
 def _checksums(store: S3Store, there: dict[str, Stored]) -> dict[str, str]:

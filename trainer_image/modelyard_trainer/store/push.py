@@ -49,6 +49,6 @@ def push_dataset(store: S3Store, folder: Path, tell: Callable[[str], None], thre
         )
     sizes = {name: (folder / name).stat().st_size for name in wanted}
     counter = Counter(sum(sizes.values()), tell)
-    in_parallel(lambda name: store.upload(folder / name, name, counter.add), list(wanted))
+    in_parallel(lambda name: store.upload(folder / name, name, counter.add), list(wanted), counter)
     store.write(CHECKSUMS, format_checksums(wanted).encode())
     return Pushed(store.uri(), len(wanted), sum(sizes.values()))

@@ -34,6 +34,8 @@ from modelyard_trainer.tasks.detection.offline import prepare
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from modelyard_trainer.tasks.detection.trainer import YardTrainer
+
 _log = logging.getLogger("modelyard.detection")
 _STEP_SECONDS = 0.5
 """How often losses are read while an epoch goes on."""
@@ -109,7 +111,7 @@ class DetectionTask:
         self._epoch_began = time.monotonic()
         with explain_memory(self._document.batch_size):
             trainer = YardTrainer(arguments, data.classes, training, validation, Watch(self._on_step, self._on_epoch))
-            trainer.train()
+            _train(trainer)
         assert self._best is not None  # noqa: S101 - an epoch was trained
         return Fit(tuple(self._epochs), self._best.epoch, str(trainer.device), notices)
 
@@ -179,6 +181,18 @@ class DetectionTask:
             checkpoint.save(self._context.results / f"epoch{epoch}.pt")
         _log.info("epoch %d/%d: %s", epoch, self._spec.training.epochs, _shown(metrics))
         self._context.progress.epoch_done(epoch, metrics, self._best)
+
+
+def _train(trainer: YardTrainer) -> None:
+    try:
+        trainer.train()
+    except RuntimeError as error:
+        if "froze the entire model" in str(error):
+            raise RunError(
+                Reason.SPEC_INVALID,
+                f"spec.training.freeze: {trainer.args.freeze} leaves nothing to train; fewer layers would be right",
+            ) from error
+        raise
 
 
 def _shown(metrics: Mapping[str, float]) -> str:
