@@ -67,7 +67,7 @@ lint: setup ## Style, types, layers
 	$(RUN)/lint-imports
 
 unit: setup
-	$(RUN)/pytest tests/unit
+	$(RUN)/pytest tests/unit tests/cluster
 
 api: setup
 	@$(CLUSTER) tools

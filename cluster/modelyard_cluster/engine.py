@@ -23,6 +23,7 @@ from .shell import CommandFailed, pipe, run, succeeds
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20
+_BUILD_CACHE = "20GB"  # the trainer's layers, twice
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,7 @@ def _start(environment: dict[str, str]) -> None:
         "exec-opts": ["native.cgroupdriver=cgroupfs"],
         "oom-score-adjust": 0,
         "log-opts": {"max-size": "10m"},
+        "builder": {"gc": {"enabled": True, "defaultKeepStorage": _BUILD_CACHE}},
     }
     (folder / "daemon.json").write_text(json.dumps(settings, indent=1))
     log = folder / "dockerd.log"
