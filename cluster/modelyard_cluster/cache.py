@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+DEFAULT_STATE = Path("/var/lib/modelyard")
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -19,7 +20,7 @@ def cache_folder() -> Path:
 
 def state_folder() -> Path:
     """What lives only as long as the clusters do: $MODELYARD_STATE, by default /var/lib/modelyard."""
-    folder = Path(os.environ.get("MODELYARD_STATE", "/var/lib/modelyard"))
+    folder = Path(os.environ.get("MODELYARD_STATE", DEFAULT_STATE))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -198,7 +198,7 @@ def _start(environment: dict[str, str]) -> None:
         "pidfile": str(folder / "docker.pid"),
         "hosts": [f"unix://{_socket()}"],
         "storage-driver": "overlay2",
-        "cgroup-parent": f"/{leftovers.CGROUP}",
+        "cgroup-parent": f"/{leftovers.cgroup()}",
         "exec-opts": ["native.cgroupdriver=cgroupfs"],
         "oom-score-adjust": 0,
         "log-opts": {"max-size": "10m"},

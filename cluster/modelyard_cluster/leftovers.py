@@ -11,18 +11,27 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from .cache import DEFAULT_STATE, fingerprint, state_folder
 from .shell import CommandFailed, run
 
-CGROUP = "modelyard"
-"""All containers of our engine live below this cgroup, so that none of their processes can be missed."""
+_CGROUPS = Path("/sys/fs/cgroup")
 
 _SYSCTLS = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv6/conf/default/forwarding")
 _OUR_BRIDGE = re.compile(r"docker0|br-[0-9a-f]{12}")
 
 
+def cgroup() -> str:
+    """The cgroup below which all containers of our engine live, so that none of their processes can be missed.
+
+    An engine with a state folder of its own has a cgroup of its own as well.
+    """
+    state = state_folder()
+    return "modelyard" if state == DEFAULT_STATE else f"modelyard-{fingerprint((), str(state))[:8]}"
+
+
 def end_processes(folders: Iterable[Path]) -> None:
     """Kill every process of our containers, and every other one whose command line names one of `folders`."""
-    named = [str(folder) for folder in folders]
+    named = [f"{folder}/" for folder in folders]
     for _ in range(50):
         left = _processes_in_cgroup() | _processes_naming(named)
         if not left:
@@ -79,7 +88,8 @@ def remove_tree(folder: Path) -> None:
 
 
 def _cgroups() -> list[Path]:
-    roots = [*Path("/sys/fs/cgroup").glob(CGROUP), *Path("/sys/fs/cgroup").glob(f"*/{CGROUP}")]
+    name = cgroup()
+    roots = [*_CGROUPS.glob(name), *_CGROUPS.glob(f"*/{name}")]  # cgroup v2, and every controller of v1
     return [path for root in roots for path in (root, *(p for p in root.rglob("*") if p.is_dir()))]
 
 
