@@ -39,6 +39,7 @@ _COLOURS = (
 _NUMBERED_CLASSES = 20
 _LEGEND_CLASSES = 10
 _TILE = 320
+_COLUMNS = 3
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,20 @@ def draw_curves(epochs: Sequence[Epoch], path: Path) -> None:
     names = list(epochs[0].metrics)
     losses = sorted({name.partition("/")[2] for name in names if name.startswith(("train/", "val/"))})
     scores = [name for name in ("mAP50", "mAP50-95", "precision", "recall") if name in names]
-    figure, axes = plt.subplots(1, len(losses) + 2, figsize=(3.2 * (len(losses) + 2), 3), layout="constrained")
+    panels = len(losses) + 2
+    rows = math.ceil(panels / _COLUMNS)
+    figure, grid = plt.subplots(
+        rows, _COLUMNS, figsize=(3.4 * _COLUMNS, 2.8 * rows), layout="constrained", squeeze=False
+    )
+    axes = list(grid.flat)
+    for axis in axes[panels:]:
+        axis.remove()
     for axis, loss in zip(axes, losses, strict=False):
         series = {side: f"{side}/{loss}" for side in ("train", "val") if f"{side}/{loss}" in names}
         _lines(axis, numbers, epochs, series, loss.replace("_", " "))
-    _lines(axes[-2], numbers, epochs, {name: name for name in scores}, "metrics")
-    axes[-2].set_ylim(0, 1)
-    _lines(axes[-1], numbers, epochs, {"learning rate": "lr"}, "learning rate")
+    _lines(axes[panels - 2], numbers, epochs, {name: name for name in scores}, "metrics")
+    axes[panels - 2].set_ylim(0, 1)
+    _lines(axes[panels - 1], numbers, epochs, {"learning rate": "lr"}, "learning rate")
     _save(figure, path)
 
 
