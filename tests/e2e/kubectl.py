@@ -98,14 +98,10 @@ class Watched:
     versions: list[Object] = field(default_factory=list)
 
     def read(self, process: subprocess.Popen[str]) -> None:
-        """Take in watch events, which kubectl prints as indented JSON one after another, until the stream ends."""
+        """Take in watch events, of which kubectl prints one a line, until the stream ends."""
         assert process.stdout is not None
-        text = ""
         for line in process.stdout:
-            text += line
-            if line.startswith("}"):
-                self.versions.append(json.loads(text)["object"])
-                text = ""
+            self.versions.append(json.loads(line)["object"])
 
     def statuses(self, name: str) -> list[Object]:
         """The `status` of every version of the object of that name which has one."""

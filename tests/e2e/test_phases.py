@@ -16,12 +16,59 @@ IN_ORDER = ["Pending", "Starting", "Running", "Exporting", "Uploading", "Complet
 def runs(yard: Yard) -> Mapping[str, LiveRun]:
     """All runs of this page, applied in one go, so that the waiting is shared."""
     stories = (
+        yard.quick("suspended-later").for_epochs(8),
         yard.quick("followed").for_epochs(5).of("linear-1500ms"),
         yard.quick("held-back").having({"required": True}, "approval"),
-        yard.quick("suspended-later").for_epochs(8),
         yard.quick("nowhere-to-go").having("nvidia-h9000", "resources", "gpuType"),
     )
     return {run.name: run for run in yard.start(*stories)}
+
+
+def test_a_suspended_run_holds_no_gpu_and_goes_on(runs: Mapping[str, LiveRun]) -> None:
+    """`suspend: true` ends the pod and keeps the run; `false` starts the next attempt, which completes."""
+    run = runs["suspended-later"]
+    run.until_epoch(1)
+    run.set({"suspend": True})
+
+    status = run.wait("Suspended")
+    assert status["phase"] == "Suspended"
+    assert [pod for pod in run.pods() if pod["status"]["phase"] in ("Pending", "Running")] == []
+
+    run.set({"suspend": False})
+
+    status = run.wait("Complete")
+    first, second = status["attempts"]
+    assert (first["reason"], second["reason"]) == ("Suspended", "Completed")
+    assert status.get("retries", 0) == 0
+    assert condition_of(status, "Suspended")["status"] == "False"
+
+
+def test_a_run_waits_for_approval(runs: Mapping[str, LiveRun]) -> None:
+    """A run that requires approval has no Job and says what it waits for, until a person approves."""
+    run = runs["held-back"]
+    status = run.until("a word on approval", lambda status: bool(status.get("conditions")))
+    assert status["phase"] == "Pending"
+    assert condition_of(status, "Approved")["status"] == "False"
+    assert "spec.approval.approved" in status["message"]
+    assert run.jobs() == []
+
+    run.set({"approval": {"approved": True}})
+
+    status = run.wait("Complete")
+    assert condition_of(status, "Approved")["status"] == "True"
+    assert len(run.jobs()) == 1
+
+
+def test_a_run_that_fits_nowhere_says_why(runs: Mapping[str, LiveRun]) -> None:
+    """A run whose GPU nobody has is no failure: it waits, with the scheduler's own words in its status."""
+    run = runs["nowhere-to-go"]
+    status = run.until("the scheduler's word", lambda status: status.get("reason") == "Unschedulable")
+
+    assert status["phase"] == "Starting"
+    assert "0/2 nodes are available" in status["message"]
+    assert "0/2 nodes are available" in condition_of(status, "Reconciling")["message"]
+    assert condition_of(status, "Failed")["status"] == "Unknown"
+    run.delete(wait=False)
 
 
 def test_every_phase_is_seen_in_order(yard: Yard, runs: Mapping[str, LiveRun]) -> None:
@@ -66,50 +113,3 @@ def test_the_table_tells_it(runs: Mapping[str, LiveRun]) -> None:
     assert header.split() == ["NAME", "TASK", "PHASE", "EPOCH", "PROGRESS", "ETA", "METRIC", "BATCH", "TRY", "AGE"]
     assert row.split()[:5] == ["followed", "detection", "Complete", "5/5", "100%"]
     assert "accuracy 0." in row
-
-
-def test_a_run_waits_for_approval(runs: Mapping[str, LiveRun]) -> None:
-    """A run that requires approval has no Job and says what it waits for, until a person approves."""
-    run = runs["held-back"]
-    status = run.until("a word on approval", lambda status: bool(status.get("conditions")))
-    assert status["phase"] == "Pending"
-    assert condition_of(status, "Approved")["status"] == "False"
-    assert "spec.approval.approved" in status["message"]
-    assert run.jobs() == []
-
-    run.set({"approval": {"approved": True}})
-
-    status = run.wait("Complete")
-    assert condition_of(status, "Approved")["status"] == "True"
-    assert len(run.jobs()) == 1
-
-
-def test_a_suspended_run_holds_no_gpu_and_goes_on(runs: Mapping[str, LiveRun]) -> None:
-    """`suspend: true` ends the pod and keeps the run; `false` starts the next attempt, which completes."""
-    run = runs["suspended-later"]
-    run.until_epoch(1)
-    run.set({"suspend": True})
-
-    status = run.wait("Suspended")
-    assert status["phase"] == "Suspended"
-    assert [pod for pod in run.pods() if pod["status"]["phase"] in ("Pending", "Running")] == []
-
-    run.set({"suspend": False})
-
-    status = run.wait("Complete")
-    first, second = status["attempts"]
-    assert (first["reason"], second["reason"]) == ("Suspended", "Completed")
-    assert status.get("retries", 0) == 0
-    assert condition_of(status, "Suspended")["status"] == "False"
-
-
-def test_a_run_that_fits_nowhere_says_why(runs: Mapping[str, LiveRun]) -> None:
-    """A run whose GPU nobody has is no failure: it waits, with the scheduler's own words in its status."""
-    run = runs["nowhere-to-go"]
-    status = run.until("the scheduler's word", lambda status: status.get("reason") == "Unschedulable")
-
-    assert status["phase"] == "Starting"
-    assert "0/2 nodes are available" in status["message"]
-    assert "0/2 nodes are available" in condition_of(status, "Reconciling")["message"]
-    assert condition_of(status, "Failed")["status"] == "Unknown"
-    run.delete(wait=False)

@@ -14,21 +14,24 @@ EPOCHS = 8
 
 @pytest.fixture(scope="module")
 def runs(yard: Yard) -> Mapping[str, LiveRun]:
-    """The runs of this page, applied in one go."""
+    """The runs of this page, applied in one go; two of them lose their pod once they have got somewhere."""
     stories = [yard.quick(name).for_epochs(EPOCHS) for name in ("pod-deleted", "container-killed")]
     stories.append(
         yard.quick("memory-short").of("linear-500ms-fails-OutOfMemory-at-2").having(1, "recovery", "maxRetries")
     )
-    return {run.name: run for run in yard.start(*stories)}
+    runs = {run.name: run for run in yard.start(*stories)}
+    deleted, killed = runs["pod-deleted"], runs["container-killed"]
+    deleted.until_epoch(1)
+    deleted.kubectl("delete", "pod", deleted.pod()["metadata"]["name"], "--wait=false")
+    killed.until_epoch(1)
+    killed.kill_container()
+    return runs
 
 
 def test_a_pod_deleted_by_hand_is_followed_by_another(runs: Mapping[str, LiveRun]) -> None:
     """`kubectl delete pod` interrupts the attempt; the next one completes, free of charge since there was progress."""
-    run = runs["pod-deleted"]
-    run.until_epoch(1)
-    run.kubectl("delete", "pod", run.pod()["metadata"]["name"], "--wait=false")
+    status = runs["pod-deleted"].wait("Complete")
 
-    status = run.wait("Complete")
     first, second = status["attempts"]
     assert (first["reason"], second["reason"]) == ("Interrupted", "Completed")
     assert first["epoch"] >= 1
@@ -38,15 +41,12 @@ def test_a_pod_deleted_by_hand_is_followed_by_another(runs: Mapping[str, LiveRun
 
 def test_a_container_killed_is_followed_by_another(runs: Mapping[str, LiveRun]) -> None:
     """A container that dies of SIGKILL leaves no last words; the next attempt completes, and one retry is counted."""
-    run = runs["container-killed"]
-    run.until_epoch(1)
-    run.kill_container()
+    status = runs["container-killed"].wait("Complete")
 
-    status = run.wait("Complete")
     first, second = status["attempts"]
     assert (first["exitCode"], second["reason"]) == (137, "Completed")
     assert status["retries"] == 1
-    assert len(run.jobs()) == 2
+    assert len(runs["container-killed"].jobs()) == 2
 
 
 def test_what_fails_again_and_again_is_given_up(runs: Mapping[str, LiveRun]) -> None:

@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
+from modelyard_api.reading import documents
 from modelyard_cluster.cache import REPOSITORY
 
 EXAMPLE = REPOSITORY / "examples" / "digits.yaml"
@@ -69,8 +69,9 @@ class Story:
 
 def example(name: str) -> Story:
     """The demo's example, under another name."""
-    documents = yaml.safe_load_all(EXAMPLE.read_text())
-    return Story(next(each for each in documents if each["kind"] == "TrainingRun")).named(name)
+    (body,) = documents(EXAMPLE.read_text())
+    assert isinstance(body, dict)
+    return Story(body).named(name)
 
 
 def quick(name: str, image: str) -> Story:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,9 +117,7 @@ def yard_up() -> Iterator[Yard]:
 
 def _prepare_namespace(cluster: Cluster, kubectl: Kubectl, credentials: objectstore.Credentials) -> None:
     """A namespace that admits restricted pods only, without the runs of an earlier session."""
-    labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
-    kubectl("apply", "-f", "-", stdin=json.dumps(namespace))
     objectstore.give_credentials(cluster, NAMESPACE, credentials)
+    kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted", "--overwrite")
     kubectl("delete", "trainingruns", "--all", "--wait=true")
     kubectl("delete", "pods", "--all", "--wait=true", "--grace-period=1")
