@@ -62,7 +62,9 @@ class ProgressReport(ApiModel):
     elapsed_seconds: Annotated[float, Field(ge=0)] = 0
     eta_seconds: Annotated[float, Field(ge=0)] | None = None
     batch_size: Annotated[int, Field(ge=1)] | None = None
-    metrics: Annotated[list[ReportedMetric], Field(max_length=64)] = []
+    metrics: Annotated[
+        list[ReportedMetric], Field(max_length=64, description="The first is the one that the METRIC column shows.")
+    ] = []
     best: ReportedBest | None = None
     dataset: DatasetStatus | None = None
     artifacts: Annotated[list[Artifact], Field(max_length=64)] = []

@@ -29,7 +29,7 @@ def with_report(status: TrainingRunStatus, observed: ObservedReport) -> Training
         update={
             "progress": _progress(report, status.progress),
             "metrics": metrics or status.metrics,
-            "metric_display": _metric_display(metrics, best) or status.metric_display,
+            "metric_display": _metric_display(metrics) or status.metric_display,
             "best": best,
             "batch_size": report.batch_size or status.batch_size,
             "dataset": report.dataset or status.dataset,
@@ -51,7 +51,7 @@ def with_last_words(status: TrainingRunStatus, words: TerminationMessage) -> Tra
         update={
             "progress": progress,
             "metrics": words.metrics or status.metrics,
-            "metric_display": _metric_display(words.metrics, best) or status.metric_display,
+            "metric_display": _metric_display(words.metrics) or status.metric_display,
             "best": best,
             "dataset": words.dataset or status.dataset,
             "artifacts": words.artifacts or status.artifacts,
@@ -77,8 +77,6 @@ def _progress(report: ProgressReport, before: Progress | None) -> Progress:
     )
 
 
-def _metric_display(metrics: list[MetricValue], best: BestEpoch | None) -> str | None:
-    """The metric that epochs are compared by, else the first."""
-    named = next((metric for metric in metrics if best is not None and metric.name == best.metric), None)
-    shown = named or (metrics[0] if metrics else None)
-    return display.metric(shown.name, shown.value) if shown is not None else None
+def _metric_display(metrics: list[MetricValue]) -> str | None:
+    """The first metric: a task names first what its users ask for first, whatever epochs are compared by."""
+    return display.metric(metrics[0].name, metrics[0].value) if metrics else None
