@@ -15,6 +15,7 @@ from modelyard_operator.domain.observed import Trouble
 from tests.unit.operator_.world import a_run, last_words
 
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
+OUTCOMES = (ConditionType.COMPLETE, ConditionType.FAILED, ConditionType.FINISHED)
 SHA = "0" * 64
 
 
@@ -134,8 +135,8 @@ class TestRunning:
             eta_seconds=10_920,
             elapsed_seconds=2_460,
             batch_size=32,
-            metrics=[ReportedMetric(name="precision", value=0.7), ReportedMetric(name="mAP50", value=0.61234)],
-            best=ReportedBest(epoch=11, metric="mAP50", value=0.62),
+            metrics=[ReportedMetric(name="mAP50", value=0.61234), ReportedMetric(name="mAP50-95", value=0.4)],
+            best=ReportedBest(epoch=11, metric="mAP50-95", value=0.62),
         ).looked_at()
         progress = world.status.progress
         assert progress is not None
@@ -161,8 +162,9 @@ class TestRunning:
         world = a_run().begun().pod_running().heard(epoch=7)
         assert world.report is not None
         world.report = replace(world.report, pod_uid="another")
-        assert world.looked_at().status.progress is not None
-        assert world.status.progress.epoch == 0
+        progress = world.looked_at().status.progress
+        assert progress is not None
+        assert progress.epoch == 0
 
     def test_a_pod_that_no_job_of_ours_controls_counts_for_nothing(self) -> None:
         world = a_run().begun().pod_running().pod_exits(0).pod_changed(job_uid="somebody-else")
