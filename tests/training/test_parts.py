@@ -1,0 +1,165 @@
+"""The parts of a detection run that need torch, one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from modelyard_api.outcome import Reason
+from modelyard_api.spec import Export, ExportFormat
+from modelyard_trainer.dataset.model import CheckedDataset
+from modelyard_trainer.errors import RunError
+from modelyard_trainer.progress import Progress
+from modelyard_trainer.tasks.base import BEST, TaskContext
+from modelyard_trainer.tasks.detection.architecture import find_architecture
+from modelyard_trainer.tasks.detection.checkpoint import Checkpoint, load_checkpoint
+from modelyard_trainer.tasks.detection.memory import explain_memory
+from modelyard_trainer.tasks.detection.offline import prepare
+from PIL import Image
+
+from tests.unit.trainer.datasets import make_dataset, run_document
+from tests.unit.trainer.test_dataset_check import check
+
+SIZE = 64
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _offline(tmp_path_factory: pytest.TempPathFactory) -> None:
+    prepare(tmp_path_factory.mktemp("ultralytics"), threads=2)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> CheckedDataset:
+    return check(make_dataset(tmp_path / "data"))
+
+
+def untrained(name: str, tmp_path: Path, **changes: object) -> TaskContext:
+    """A context whose best.pt is the architecture at its random start."""
+    from ultralytics.nn.tasks import DetectionModel  # noqa: PLC0415 - only after `prepare`
+
+    torch.manual_seed(0)
+    architecture = find_architecture(name)
+    model = DetectionModel(architecture.file, nc=2, ch=3, verbose=False)
+    context = TaskContext(run_document(**changes), tmp_path, tmp_path / "results", Progress(1, 1, 1), cpus=2)
+    context.results.mkdir()
+    weights = model.state_dict()
+    Checkpoint(name, architecture.file, ("cat", "dog"), SIZE, 1, {"mAP50": 0.0}, weights).save(context.results / BEST)
+    return context
+
+
+@pytest.mark.parametrize("name", ["yolov5nu", "yolov10n", "yolo26n"])
+def test_architectures_with_one_head_and_with_two_are_exported_alike(
+    name: str, tmp_path: Path, data: CheckedDataset
+) -> None:
+    from modelyard_trainer.tasks.detection.export import export  # noqa: PLC0415 - only after `prepare`
+    from modelyard_trainer.tasks.detection.verify import verify  # noqa: PLC0415
+
+    exports = [{"format": "onnx", "opset": 17, "dynamic": True}, {"format": "torchscript"}]
+    context = untrained(name, tmp_path, export=exports)
+    for verified in verify(context, data, export(context)):
+        assert verified.agrees, verified
+        assert verified.pictures == 2
+
+
+def test_an_exported_file_of_other_weights_is_found_out(tmp_path: Path, data: CheckedDataset) -> None:
+    from modelyard_trainer.tasks.detection.export import export  # noqa: PLC0415 - only after `prepare`
+    from modelyard_trainer.tasks.detection.verify import verify  # noqa: PLC0415
+
+    context = untrained("yolov5nu", tmp_path, export=[{"format": "onnx", "opset": 14}])
+    files = export(context)
+    best = load_checkpoint(context.results / BEST)
+    weights = {name: tensor * 1.05 if tensor.ndim == 4 else tensor for name, tensor in best.weights.items()}
+    Checkpoint(
+        best.architecture, best.model_file, best.classes, best.image_size, best.epoch, best.metrics, weights
+    ).save(context.results / BEST)
+    (verified,) = verify(context, data, files)
+    assert not verified.agrees
+
+
+def test_differences_count_boxes_by_the_image_size_and_never_pass_what_is_no_number() -> None:
+    from modelyard_trainer.tasks.detection.verify import largest_difference  # noqa: PLC0415
+
+    reference = np.zeros((1, 6, 3), np.float32)
+    boxes, scores, broken = reference.copy(), reference.copy(), reference.copy()
+    boxes[0, 2, 1], scores[0, 5, 0], broken[0, 0, 0] = 32.0, 0.01, np.nan
+    assert largest_difference(boxes, reference, 640) == pytest.approx(0.05)
+    assert largest_difference(scores, reference, 640) == pytest.approx(0.01)
+    assert largest_difference(broken, broken, 640) == float("inf")
+    assert largest_difference(reference[:, :, :2], reference, 640) == float("inf")
+
+
+def test_exports_come_in_the_order_of_preference() -> None:
+    from modelyard_trainer.tasks.detection.export import in_order  # noqa: PLC0415
+
+    onnx, script = Export(format=ExportFormat.ONNX), Export(format=ExportFormat.TORCHSCRIPT)
+    other = Export(format=ExportFormat.ONNX, opset=14)
+    assert in_order([onnx, script, other], [ExportFormat.TORCHSCRIPT]) == [script, onnx, other]
+    assert in_order([script, onnx], [ExportFormat.ONNX, ExportFormat.TORCHSCRIPT]) == [onnx, script]
+    assert in_order([script, onnx], []) == [script, onnx]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), Reason.OUT_OF_MEMORY),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"), Reason.OUT_OF_MEMORY),
+        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), Reason.HOST_OUT_OF_MEMORY),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), Reason.HOST_OUT_OF_MEMORY),
+        (MemoryError(), Reason.HOST_OUT_OF_MEMORY),
+    ],
+)
+def test_want_of_memory_is_told_apart(error: Exception, reason: Reason) -> None:
+    with pytest.raises(RunError) as ended, explain_memory(32):
+        raise error
+    assert ended.value.reason is reason
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(RuntimeError, match="shape"), explain_memory(32):
+        raise RuntimeError("shape mismatch")
+
+
+def test_a_loss_that_is_no_number_ends_the_attempt() -> None:
+    from modelyard_trainer.tasks.detection.trainer import YardTrainer  # noqa: PLC0415 - only after `prepare`
+
+    fine = SimpleNamespace(tloss={"box_loss": torch.tensor(1.5)})
+    assert YardTrainer._handle_nan_recovery(fine, 3) is False
+    broken = SimpleNamespace(tloss={"box_loss": torch.tensor(float("nan"))})
+    with pytest.raises(RunError, match="not a number any more in epoch 4 \\(box_loss nan\\)") as ended:
+        YardTrainer._handle_nan_recovery(broken, 3)
+    assert ended.value.reason is Reason.DIVERGED
+
+
+def test_what_ultralytics_is_given_is_what_was_checked(data: CheckedDataset) -> None:
+    from modelyard_trainer.tasks.detection.pictures import CheckedPictures, picture_options  # noqa: PLC0415
+    from ultralytics.cfg import get_cfg  # noqa: PLC0415
+
+    options = picture_options(get_cfg(overrides={"imgsz": SIZE}), data.classes, training=False, batch=4, stride=32)
+    pictures = CheckedPictures(data.training, **options)
+    assert len(pictures) == len(data.training)
+    by_file = {label["im_file"]: label for label in pictures.labels}
+    for picture in data.training:
+        label = by_file[str(picture.path)]
+        assert label["bboxes"].tolist() == picture.objects.boxes.tolist()
+        assert label["cls"].ravel().tolist() == picture.objects.classes.tolist()
+    assert pictures[0]["img"].shape == (3, 96, 96)  # padded by half a stride on each side, as validation is
+    assert not list(data.training[0].path.parent.parent.rglob("*.cache"))
+
+
+def test_a_disk_cache_lies_in_scratch_not_beside_the_data(data: CheckedDataset, tmp_path: Path) -> None:
+    from modelyard_trainer.tasks.detection.pictures import (  # noqa: PLC0415
+        CheckedPictures,
+        linked,
+        picture_options,
+    )
+    from ultralytics.cfg import get_cfg  # noqa: PLC0415
+
+    arguments = get_cfg(overrides={"imgsz": SIZE, "cache": "disk"})
+    options = picture_options(arguments, data.classes, training=False, batch=4, stride=32)
+    CheckedPictures(linked(data.training, tmp_path / "cache"), **options)
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == len(data.training)
+    assert not list(data.training[0].path.parent.glob("*.npy"))
+    assert Image.open(data.training[0].path).size == (64, 64)
