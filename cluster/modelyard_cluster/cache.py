@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 DEFAULT_STATE = Path("/var/lib/modelyard")
@@ -28,6 +30,14 @@ def state_folder() -> Path:
 def binary_folder() -> Path:
     """Where the programs built from Go modules lie."""
     return cache_folder() / "bin"
+
+
+@contextmanager
+def exclusive(file: Path) -> Iterator[None]:
+    """One process at a time between here and the end; the kernel frees `file` should this one be killed."""
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def fingerprint(sources: Iterable[Path], *facts: str) -> str:

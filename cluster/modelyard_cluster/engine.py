@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -11,13 +10,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import leftovers, oci_runtime
-from .cache import cache_folder, state_folder
+from .cache import cache_folder, exclusive, state_folder
 from .debian import search_path, unpack_missing
 from .shell import CommandFailed, pipe, run, succeeds
 
@@ -74,7 +72,7 @@ def up() -> Engine:
     """The engine, started if no other answers. Whatever a killed one left behind is taken away first."""
     if (system := _system()) is not None:
         return system
-    with _lock():
+    with exclusive(_lock()):
         if _answers(environment := _environment()):
             return Engine(environment, _data())
         crashed = _clean() or _has_containers()
@@ -99,11 +97,11 @@ def down() -> None:
         return
     if _system() is None and _has_containers():
         _remove_containers(up())
-    with _lock():
+    with exclusive(_lock()):
         _stop()
         _clean()
         leftovers.remove_tree(_folder())
-    _folder().with_suffix(".lock").unlink(missing_ok=True)
+    _lock().unlink(missing_ok=True)
 
 
 def has_leftovers() -> bool:
@@ -114,6 +112,11 @@ def has_leftovers() -> bool:
 def _folder() -> Path:
     """All of the running engine but its images."""
     return state_folder() / "engine"
+
+
+def _lock() -> Path:
+    """Held while the engine is started or ended."""
+    return _folder().with_suffix(".lock")
 
 
 def _data() -> Path:
@@ -269,11 +272,3 @@ def _remove_containers(engine: Engine) -> None:
         engine.docker("rm", "--force", "--volumes", *containers)
     engine.docker("volume", "prune", "--force")
     engine.docker("network", "prune", "--force")
-
-
-@contextmanager
-def _lock() -> Iterator[None]:
-    """One process at a time starts or ends the engine."""
-    with _folder().with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -73,6 +73,7 @@ def base_image(engine: Engine) -> str:
         return STOCK_BASE
     tag = f"modelyard-base:{fingerprint((), SUITE, *_BASE_PACKAGES)[:12]}"
     if not engine.has_image(tag):
+        say(f"  making {tag} with debootstrap: no image registry is in reach")
         with scratch_folder() as folder:
             tree = folder / "tree"
             debootstrap(tree, _BASE_PACKAGES)

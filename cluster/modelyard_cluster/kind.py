@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import engine as engines
-from .cache import REPOSITORY, binary_folder, state_folder
+from .cache import REPOSITORY, binary_folder, exclusive, state_folder
 from .console import say
 from .engine import Engine
 from .node_image import node_image
@@ -56,10 +56,11 @@ def up(name: str = DEFAULT_NAME, *, workers: int = 1, gpus: int = GPUS) -> Clust
     engine = engines.up()
     image = node_image(engine)
     cluster = Cluster(name, engine, _kubeconfig(name))
-    if not _is_healthy(cluster, image, workers):
-        _delete(engine, name)
-        _create(cluster, image, workers)
-        _wait(f"the nodes of cluster {name} to be ready", lambda: _all_ready(cluster, workers + 1))
+    with exclusive(state_folder() / f"{name}.lock"):
+        if not _is_healthy(cluster, image, workers):
+            _delete(engine, name)
+            _create(cluster, image, workers)
+            _wait(f"the nodes of cluster {name} to be ready", lambda: _all_ready(cluster, workers + 1))
     for node in cluster.workers():
         offer_gpus(cluster, node, gpus)
     return cluster

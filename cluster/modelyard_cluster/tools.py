@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from .cache import binary_folder, cache_folder, fingerprint
+from .cache import binary_folder, cache_folder, exclusive, fingerprint
 from .console import Steps, fail
 from .shell import CommandFailed, run
 from .toolsets import PROGRAMS, TOOL_SETS, ToolSet
@@ -37,7 +35,7 @@ def ensure_tools(*names: str) -> Path:
             raise fail(f"There is no tool named {name}; there are {', '.join(PROGRAMS)}.")
     if not out_of_date(wanted):
         return binary_folder()
-    with _lock():
+    with exclusive(cache_folder() / "tools.lock"):
         missing = out_of_date(wanted)
         if missing:
             require_go()
@@ -158,11 +156,3 @@ def require_go() -> None:
     found = re.match(r"go(\d+)\.(\d+)", version)
     if found is not None and (int(found[1]), int(found[2])) < OLDEST_GO:
         raise fail(f"Go {wanted} or newer is needed to build the cluster's programs; `go` on PATH is {version}.")
-
-
-@contextmanager
-def _lock() -> Iterator[None]:
-    """One builder at a time; the kernel frees the lock if its holder dies."""
-    with (cache_folder() / "tools.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
