@@ -26,6 +26,7 @@ class TerminalProgress:
             TextColumn("{task.fields[eta]}"),
             TextColumn("[dim]{task.description}"),
             console=console,
+            disable=not console.is_terminal,  # in a file or a pipe only the epochs' lines are wanted
         )
         self._row = self._bar.add_task("", total=100, stage="Starting", eta="")
         self._epoch = 0
