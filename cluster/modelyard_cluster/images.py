@@ -89,9 +89,21 @@ def build(engine: Engine, recipe: Recipe) -> str:
     if engine.has_image(tag):
         return tag
     say(f"  building {tag} from {recipe.dockerfile}")
-    build_in(engine, REPOSITORY, recipe.dockerfile, tag, target=recipe.target, BASE_IMAGE=base)
+    build_in(engine, REPOSITORY, recipe.dockerfile, tag, target=recipe.target, BASE_IMAGE=base, REVISION=_revision())
     engine.keep_only(tag)
     return tag
+
+
+def _revision() -> str:
+    """The git revision of what is built; empty where this is no git checkout."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--dirty"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip()
 
 
 def build_in(
