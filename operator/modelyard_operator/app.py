@@ -143,7 +143,7 @@ def assemble(config: Config, client: KubeClient) -> Operator:
 
 def namespaces_with_runs(cache: Cache) -> set[str]:
     """Namespaces where a trainer may be about to report."""
-    return {run.key.namespace for run in cache.runs.values() if run.status.finished_at is None}
+    return {run.key.namespace for run in cache.runs.values() if not run.is_over}
 
 
 def _certificates(config: Config) -> Certificates:

@@ -34,7 +34,7 @@ def test_from_applied_to_complete(view: NamespaceView, operator: OperatorProcess
     assert status["progress"]["display"] == "100/100"
     (job,) = view.jobs()
     view.eventually(
-        lambda: view.jobs()[0]["spec"].get("ttlSecondsAfterFinished") == 86_400, "the finished Job may expire"
+        lambda: view.jobs()[0]["spec"].get("ttlSecondsAfterFinished") == 86_400, "the finished Job may expire", 30
     )
     assert job["metadata"]["ownerReferences"][0]["kind"] == "TrainingRun"
 

@@ -11,6 +11,8 @@ from modelyard_operator.domain.decision import Action, DeleteJob, ExpireJob
 from modelyard_operator.domain.observed import ObservedJob
 from modelyard_operator.domain.situation import Situation
 
+EXPIRE_AFTER = timedelta(seconds=10)
+"""What is not urgent waits until the runs that come and go with this one have had their turn."""
 STRAY_AFTER = timedelta(seconds=60)
 """How long the Job of an ended attempt may take to notice that its pod has ended."""
 
@@ -25,17 +27,17 @@ def tidying(situation: Situation) -> tuple[tuple[Action, ...], timedelta | None]
     for job in situation.observed.jobs:
         if job.owner_uid != run.uid or job.deleting or not _is_over(job, status):
             continue
-        if job.outcome is not None:
-            if ttl is not None and not job.has_ttl:
-                actions.append(ExpireJob(job.name, seconds(ttl)))
+        if job.outcome is not None and (ttl is None or job.has_ttl):
             continue
         attempt = ended.get(job.name)
         over_since = attempt.ended_at if attempt is not None and attempt.ended_at is not None else job.created_at
-        patience = over_since + STRAY_AFTER - situation.now
-        if patience <= timedelta(0):
-            actions.append(DeleteJob(job.name, job.uid))
-        else:
+        patience = over_since + (EXPIRE_AFTER if job.outcome is not None else STRAY_AFTER) - situation.now
+        if patience > timedelta(0):
             look_again = min(patience, look_again or patience)
+        elif job.outcome is not None and ttl is not None:
+            actions.append(ExpireJob(job.name, seconds(ttl)))
+        else:
+            actions.append(DeleteJob(job.name, job.uid))
     return tuple(actions), look_again
 
 

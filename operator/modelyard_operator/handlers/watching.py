@@ -28,7 +28,8 @@ def registry(replica: Replica, observer: Observer, access: Access) -> kopf.Opera
     """The handlers, which tell `observer` what they see."""
     handlers = kopf.OperatorRegistry()
 
-    @kopf.on.startup(registry=handlers)
+    # A start that fails ends the process, so that Kubernetes shows it and tries again.
+    @kopf.on.startup(registry=handlers, errors=kopf.ErrorsMode.PERMANENT)
     async def start(**_: Any) -> None:
         await replica.start()
 
@@ -75,7 +76,7 @@ def watch_settings() -> kopf.OperatorSettings:
     # Only objects of ours come over the wire.
     settings.watching.label_selectors["batch", "v1", "jobs"] = RUN_UID_LABEL
     settings.watching.label_selectors["", "v1", "pods"] = RUN_UID_LABEL
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = 100
     settings.watching.server_timeout = 290
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 10

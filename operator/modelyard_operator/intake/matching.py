@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modelyard_operator.domain.observed import RunKey
 from modelyard_operator.intake.tokens import PodIdentity
+from modelyard_operator.kube.parse import ParseError
 from modelyard_operator.reconcile.cache import Cache
 
 
@@ -28,7 +29,10 @@ def run_of(pod: PodIdentity, attempt: int, cache: Cache) -> RunKey:
     key = cache.key_of(job.owner_uid)
     if key is None or key.namespace != pod.namespace:
         raise NotYoursError(f"the training run of pod {pod.namespace}/{pod.name} is gone")
-    status = cache.runs[key].status
+    try:
+        status = cache.runs[key].observed().status
+    except ParseError as error:
+        raise NotYoursError(str(error)) from error
     current = status.attempts[-1] if status.attempts else None
     if current is None or current.job_name != job.name or current.number != attempt:
         raise NotYoursError(f"attempt {attempt} is not the current attempt of run {key}, or not this pod's")

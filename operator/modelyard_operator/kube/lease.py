@@ -52,7 +52,8 @@ class Lease:
         spec = {"holderIdentity": holder, "leaseDurationSeconds": seconds, "leaseTransitions": transitions}
         body = self._body(before, annotations, spec | {"renewTime": _micro_time()})
         if before is None:
-            return _record(await self._client.create(paths.leases(self._namespace), body))
+            answer = await self._client.create(paths.leases(self._namespace), body)
+            return _record({**body, "metadata": answer["metadata"]})
         return _record(await self._client.replace(paths.lease(self._namespace, self._name), body))
 
     async def release(self, before: LeaseRecord) -> None:

@@ -6,12 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from modelyard_api.spec import TrainingRunSpec
-from modelyard_api.status import TrainingRunStatus
-from pydantic import ValidationError
-
 from modelyard_operator.domain.names import ATTEMPT_LABEL, CONTAINER, RUN_UID_LABEL
-from modelyard_operator.domain.observed import ObservedJob, ObservedPod, ObservedRun, RunKey, Termination, Trouble
+from modelyard_operator.domain.observed import ObservedJob, ObservedPod, Termination, Trouble
 
 Raw = Mapping[str, Any]
 
@@ -23,45 +19,6 @@ class ParseError(Exception):
 def parse_time(text: str | None) -> datetime | None:
     """A Kubernetes time stamp, always in UTC."""
     return datetime.fromisoformat(text) if text else None
-
-
-def parse_run(raw: Raw, known: ObservedRun | None = None) -> ObservedRun:
-    """A TrainingRun. The spec of `known` is taken over where its generation is the same.
-
-    Raises:
-        ParseError: the status is not readable: something else than an operator wrote it.
-    """
-    metadata = raw["metadata"]
-    spec, spec_error = _spec(raw, known)
-    try:
-        status = TrainingRunStatus.model_validate(raw.get("status") or {}, extra="ignore")
-    except ValidationError as error:
-        raise ParseError(
-            f"the status of {metadata['namespace']}/{metadata['name']} is not readable: {error}"
-        ) from error
-    return ObservedRun(
-        key=RunKey(metadata["namespace"], metadata["name"]),
-        uid=metadata["uid"],
-        generation=metadata.get("generation", 0),
-        resource_version=metadata["resourceVersion"],
-        created_at=_required_time(metadata["creationTimestamp"]),
-        deleting="deletionTimestamp" in metadata,
-        spec=spec,
-        spec_error=spec_error,
-        status=status,
-    )
-
-
-def _spec(raw: Raw, known: ObservedRun | None) -> tuple[TrainingRunSpec | None, str]:
-    metadata = raw["metadata"]
-    if known is not None and (known.uid, known.generation) == (metadata["uid"], metadata.get("generation")):
-        return known.spec, known.spec_error
-    try:
-        return TrainingRunSpec.model_validate(raw.get("spec") or {}, extra="ignore"), ""
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return None, f"spec.{place}: {first['msg']}"
 
 
 def parse_job(raw: Raw) -> ObservedJob:

@@ -54,7 +54,8 @@ class ActionRunner:
         started_before = (attempt.started_at - (run.status.started_at or attempt.started_at)).total_seconds()
         manifest = job_manifest(run, attempt, self._settings, started_before=started_before)
         try:
-            job = parse_job(await self._client.create(paths.jobs(run.key.namespace), manifest))
+            answer = await self._client.create(paths.jobs(run.key.namespace), manifest)
+            job = parse_job({**manifest, "metadata": answer["metadata"]})
             WRITES.labels("job").inc()
         except ConflictError:
             job = await self._adopt(run, attempt)

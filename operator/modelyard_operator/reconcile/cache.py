@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from modelyard_operator.domain.observed import Observed, ObservedJob, ObservedPod, ObservedReport, ObservedRun, RunKey
+from modelyard_operator.kube.stored_run import StoredRun
 
 JobKey = tuple[str, str]
 
@@ -20,7 +21,7 @@ class Cache:
     """Runs by key, Jobs and pods by the UID of their run."""
 
     def __init__(self) -> None:
-        self.runs: dict[RunKey, ObservedRun] = {}
+        self.runs: dict[RunKey, StoredRun] = {}
         self.jobs: dict[JobKey, ObservedJob] = {}
         self.pods: dict[str, ObservedPod] = {}
         self._keys: dict[str, RunKey] = {}
@@ -30,7 +31,7 @@ class Cache:
 
     # Runs
 
-    def store_run(self, run: ObservedRun) -> bool:
+    def store_run(self, run: StoredRun) -> bool:
         """Keep `run`; False if the same or a newer version is known."""
         known = self.runs.get(run.key)
         if known is not None and not is_newer(run.resource_version, known.resource_version):
@@ -42,7 +43,7 @@ class Cache:
         self._first_seen.setdefault(run.uid, time.monotonic())
         return True
 
-    def drop_run(self, run: ObservedRun) -> bool:
+    def drop_run(self, run: StoredRun) -> bool:
         """Forget a run that was deleted; False if one of its name has taken its place."""
         known = self.runs.get(run.key)
         if known is None or known.uid != run.uid:
@@ -119,7 +120,7 @@ class Cache:
 
     def phases(self) -> Counter[str]:
         """How many runs are in each phase."""
-        return Counter(str(run.status.phase) for run in self.runs.values())
+        return Counter(run.phase for run in self.runs.values())
 
 
 def _discard(index: dict[str, set[JobKey]] | dict[str, set[str]], run_uid: str, member: object) -> None:

@@ -11,6 +11,7 @@ import aiohttp
 from modelyard_operator.domain.observed import RunKey
 from modelyard_operator.kube.client import cancelled
 from modelyard_operator.kube.errors import ApiError, ConflictError, InvalidError
+from modelyard_operator.kube.parse import ParseError
 from modelyard_operator.metrics import INVALID, QUEUE_DEPTH, RECONCILE_ERRORS, RECONCILE_SECONDS
 from modelyard_operator.reconcile.reconciler import NotLeadingError, Reconciler
 from modelyard_operator.reconcile.sweep import Sweep
@@ -74,6 +75,8 @@ class Controller:
             again = await self._reconciler.reconcile(key)
         except NotLeadingError:
             return
+        except ParseError as error:
+            self._again_after(key, error, at_least=60)
         except InvalidError as error:
             INVALID.labels("run").inc()
             self._again_after(key, error, at_least=30)

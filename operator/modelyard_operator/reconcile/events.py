@@ -14,6 +14,7 @@ from modelyard_api import API_VERSION, GROUP
 from modelyard_api.status import Condition, ConditionStatus, ConditionType, TrainingRunStatus
 
 from modelyard_operator.domain.observed import ObservedRun
+from modelyard_operator.domain.policies.going import USUAL_STARTS
 from modelyard_operator.kube import paths
 from modelyard_operator.kube.client import JsonObject, KubeClient
 from modelyard_operator.kube.errors import ApiError
@@ -24,7 +25,6 @@ _log = logging.getLogger(__name__)
 _LONGEST_NOTE = 1024
 _NORMAL, _WARNING = "Normal", "Warning"
 _TOLD_BY_STATUS = (ConditionType.COMPLETE, ConditionType.SUSPENDED)
-_USUAL_STARTS = ("JobCreated", "Scheduling", "ContainerStarting", "Queued", "WaitingForApproval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def _note(before: Condition | None, after: Condition) -> Note | None:
         return Note(_WARNING, after.reason, after.message)
     if after.type is ConditionType.RUNNING and turned and holds:
         return Note(_NORMAL, "Running", after.message)
-    if after.type is ConditionType.RECONCILING and holds and after.reason not in _USUAL_STARTS:
+    if after.type is ConditionType.RECONCILING and holds and after.reason not in (*USUAL_STARTS, "WaitingForApproval"):
         # A retry, or trouble with node, image or volume: told once, when it begins.
         told = before is not None and before.status == after.status and before.reason == after.reason
         return None if told else Note(_WARNING, after.reason, after.message)
@@ -69,7 +69,7 @@ class EventWriter:
         longest_queue: Events that may wait; the oldest make room.
     """
 
-    def __init__(self, client: KubeClient, instance: str, rate: float = 25, longest_queue: int = 2000) -> None:
+    def __init__(self, client: KubeClient, instance: str, rate: float = 10, longest_queue: int = 2000) -> None:
         self._client = client
         self._instance = instance
         self._limit = TokenBucket(rate, 25)

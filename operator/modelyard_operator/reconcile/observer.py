@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from modelyard_operator.domain.observed import ObservedJob, ObservedPod, RunKey
-from modelyard_operator.kube.parse import ParseError, parse_job, parse_pod, parse_run
+from modelyard_operator.kube.parse import ParseError, parse_job, parse_pod
+from modelyard_operator.kube.stored_run import store_run
 from modelyard_operator.metrics import EventClock
 from modelyard_operator.reconcile.cache import Cache
 from modelyard_operator.reconcile.reports import ReportStore
@@ -32,15 +33,10 @@ class Observer:
     def saw_run(self, kind: str | None, raw: Raw) -> None:
         """An event of a TrainingRun."""
         self._clock.tick()
-        key = RunKey(raw["metadata"]["namespace"], raw["metadata"]["name"])
-        try:
-            run = parse_run(raw, self._cache.runs.get(key))
-        except ParseError as error:
-            _log.error("a run is left alone", extra={"run": str(key), "error": str(error)})
-            return
+        run = store_run(raw)
         changed = self._cache.drop_run(run) if kind == DELETED else self._cache.store_run(run)
         if changed:
-            self._queue.add(key)
+            self._queue.add(run.key)
 
     def saw_job(self, kind: str | None, raw: Raw) -> None:
         """An event of a Job with our labels."""

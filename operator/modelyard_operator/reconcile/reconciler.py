@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from modelyard_api.status import TrainingRunStatus
@@ -15,7 +16,8 @@ from modelyard_operator.domain.settings import RunSettings
 from modelyard_operator.kube import paths
 from modelyard_operator.kube.client import KubeClient
 from modelyard_operator.kube.errors import ConflictError, NotFoundError
-from modelyard_operator.kube.parse import parse_job, parse_pod, parse_run
+from modelyard_operator.kube.parse import parse_job, parse_pod
+from modelyard_operator.kube.stored_run import StoredRun, store_run
 from modelyard_operator.reconcile.actions import ActionRunner
 from modelyard_operator.reconcile.cache import Cache
 from modelyard_operator.reconcile.events import EventWriter, notes
@@ -60,10 +62,11 @@ class Reconciler:
             ApiError, aiohttp.ClientError, TimeoutError: try again later.
             NotLeadingError: leave it to the leader.
         """
-        run = self._cache.runs.get(key)
-        if run is None:
+        stored = self._cache.runs.get(key)
+        if stored is None:
             self._writer.forget(key)
             return None
+        run = stored.observed()
         observed = await self._gather(run)
         decision = decide(observed, self._settings, datetime.now(UTC))
         waits = [decision.requeue_after.total_seconds()] if decision.requeue_after is not None else []
@@ -72,38 +75,37 @@ class Reconciler:
             if delay > 0:
                 waits.append(delay)
             else:
-                written = await self._write(run, decision.status)
-                if written is None:
+                if not await self._write(stored, run, decision.status):
                     return 0.0
-                run = written
+                run = replace(run, status=decision.status)
         for action in decision.actions:
             self._require_leadership()
             await self._actions.carry_out(run, action)
         return min(waits, default=None)
 
-    async def _write(self, run: ObservedRun, wanted: TrainingRunStatus) -> ObservedRun | None:
-        """Write the status; None where the run has changed meanwhile, and has to be looked at again."""
+    async def _write(self, stored: StoredRun, run: ObservedRun, wanted: TrainingRunStatus) -> bool:
+        """Write the status; False where the run has changed meanwhile, and has to be looked at again."""
         self._require_leadership()
         try:
-            written = await self._writer.write(run, wanted)
+            written = await self._writer.write(stored, wanted)
         except ConflictError:
-            await self._refresh(run)
-            return None
+            await self._refresh(stored)
+            return False
         except NotFoundError:
-            self._cache.drop_run(run)
-            return None
+            self._cache.drop_run(stored)
+            return False
         self._cache.store_run(written)
         for note in notes(run.status, wanted):
-            self._events.tell(written, note)
-        return written
+            self._events.tell(run, note)
+        return True
 
-    async def _refresh(self, run: ObservedRun) -> None:
+    async def _refresh(self, stored: StoredRun) -> None:
         try:
-            raw = await self._client.get(paths.run(run.key.namespace, run.key.name))
+            raw = await self._client.get(paths.run(stored.key.namespace, stored.key.name))
         except NotFoundError:
-            self._cache.drop_run(run)
+            self._cache.drop_run(stored)
             return
-        self._cache.store_run(parse_run(raw, run))
+        self._cache.store_run(store_run(raw))
 
     async def _gather(self, run: ObservedRun) -> Observed:
         """What the cache knows; where that would mean an end, what the API server knows."""

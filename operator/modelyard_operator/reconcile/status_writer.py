@@ -10,9 +10,10 @@ from modelyard_api import API_VERSION
 from modelyard_api.status import Progress, TrainingRunStatus
 
 from modelyard_operator.domain.observed import ObservedRun, RunKey
+from modelyard_operator.domain.policies.going import USUAL_STARTS
 from modelyard_operator.kube import paths
 from modelyard_operator.kube.client import KubeClient
-from modelyard_operator.kube.parse import parse_run
+from modelyard_operator.kube.stored_run import StoredRun
 from modelyard_operator.metrics import WRITES
 
 FIELD_MANAGER = "modelyard-operator"
@@ -42,7 +43,7 @@ class StatusWriter:
         written_at = self._written_at.get(run.key)
         return 0.0 if written_at is None else max(0.0, written_at + pause - self._clock())
 
-    async def write(self, run: ObservedRun, wanted: TrainingRunStatus) -> ObservedRun:
+    async def write(self, stored: StoredRun, wanted: TrainingRunStatus) -> StoredRun:
         """Write, and return the run as it then stands.
 
         Raises:
@@ -50,21 +51,18 @@ class StatusWriter:
             NotFoundError: it is gone.
             InvalidError: the status breaks its schema.
         """
+        key, status = stored.key, wanted.to_json_object()
         body = {
             "apiVersion": API_VERSION,
             "kind": "TrainingRun",
-            "metadata": {
-                "name": run.key.name,
-                "namespace": run.key.namespace,
-                "resourceVersion": run.resource_version,
-            },
-            "status": wanted.to_json_object(),
+            "metadata": {"name": key.name, "namespace": key.namespace, "resourceVersion": stored.resource_version},
+            "status": status,
         }
-        path = paths.run_status(run.key.namespace, run.key.name)
-        answer = await self._client.apply(path, body, manager=FIELD_MANAGER)
-        self._written_at[run.key] = self._clock()
+        path = paths.run_status(key.namespace, key.name)
+        answer = await self._client.apply(path, body, manager=FIELD_MANAGER, metadata_only=True)
+        self._written_at[key] = self._clock()
         WRITES.labels("status").inc()
-        return parse_run(answer, run)
+        return stored.with_status(status, answer["metadata"]["resourceVersion"])
 
     def forget(self, key: RunKey) -> None:
         """Drop what is remembered of a run that is gone."""
@@ -85,7 +83,8 @@ def _without_detail(status: TrainingRunStatus) -> tuple[object, ...]:
     """What a person or a program waits for."""
     attempts = [(attempt.number, attempt.running_at, attempt.ended_at, attempt.reason) for attempt in status.attempts]
     conditions = [(condition.type, condition.status) for condition in status.conditions]
-    return status.phase, status.reason, attempts, conditions, status.observed_generation
+    reason = None if status.reason in USUAL_STARTS else status.reason
+    return status.phase, reason, attempts, conditions, status.observed_generation
 
 
 def _without_heartbeat(status: TrainingRunStatus) -> TrainingRunStatus:

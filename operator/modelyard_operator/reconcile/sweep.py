@@ -11,11 +11,12 @@ from typing import TypeVar
 import aiohttp
 
 from modelyard_operator.domain.names import RUN_UID_LABEL
-from modelyard_operator.domain.observed import ObservedRun, RunKey
+from modelyard_operator.domain.observed import RunKey
 from modelyard_operator.kube import paths
 from modelyard_operator.kube.client import JsonObject, KubeClient
 from modelyard_operator.kube.errors import ApiError
-from modelyard_operator.kube.parse import ParseError, parse_job, parse_pod, parse_run
+from modelyard_operator.kube.parse import ParseError, parse_job, parse_pod
+from modelyard_operator.kube.stored_run import store_run
 from modelyard_operator.metrics import RUNS, SWEEP_SECONDS
 from modelyard_operator.reconcile.cache import Cache
 from modelyard_operator.reconcile.reports import ReportStore
@@ -79,18 +80,13 @@ class Sweep:
         found: set[str] = set()
         async for raw in self._list(paths.runs, None):
             found.add(raw["metadata"]["uid"])
-            run = _parsed(self._parse_run, raw)
-            if run is not None:
-                self._cache.store_run(run)
+            self._cache.store_run(store_run(raw))
         for run in before:
             if run.uid not in found:
                 self._cache.drop_run(run)
         for key in self._cache.runs:
             self._queue.add(key)
         count_phases(self._cache)
-
-    def _parse_run(self, raw: JsonObject) -> ObservedRun:
-        return parse_run(raw, self._cache.runs.get(_key(raw)))
 
     async def _sweep_jobs(self) -> None:
         before = list(self._cache.jobs.values())
@@ -136,7 +132,3 @@ def _parsed(parse: Callable[[JsonObject], Item], raw: JsonObject) -> Item | None
     except ParseError as error:
         _log.error("an object is left alone", extra={"error": str(error)})
         return None
-
-
-def _key(raw: JsonObject) -> RunKey:
-    return RunKey(raw["metadata"]["namespace"], raw["metadata"]["name"])

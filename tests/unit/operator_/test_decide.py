@@ -428,8 +428,8 @@ class TestTidying:
     def test_a_finished_job_expires_only_once_its_outcome_stands_in_status(self) -> None:
         world = a_run(recovery={"ttlAfterFinished": "1h"}).begun().pod_running().pod_exits(0).job_ends("Complete")
         assert world.decide().actions == ()
-        world.looked_at()
-        assert world.decide().actions == (ExpireJob(world.jobs[1].name, 3600),)
+        assert world.looked_at().decide().requeue_after == timedelta(seconds=10)
+        assert world.later(seconds=10).decide().actions == (ExpireJob(world.jobs[1].name, 3600),)
         world.job_changed(has_ttl=True)
         assert world.decide().actions == ()
 

@@ -59,7 +59,7 @@ def signed(content: dict[str, Any], key: Any = CLUSTER_KEY, kid: str = "one", al
 
 
 def unsigned(content: dict[str, Any]) -> str:
-    return jwt.encode(content, None, algorithm="none", headers={"kid": "one"})
+    return jwt.encode(content, "", algorithm="none", headers={"kid": "one"})
 
 
 def signed_with_the_public_key(content: dict[str, Any]) -> str:
@@ -119,7 +119,7 @@ class Intake:
         await self._forwarder.close()
 
     def remember(self) -> None:
-        self.cache.store_run(self.world.run)
+        self.cache.store_run(self.world.stored())
         for job in self.world.jobs.values():
             self.cache.store_job(job)
         for pod in self.world.pods.values():

@@ -23,6 +23,7 @@ from modelyard_operator.domain.observed import (
     Trouble,
 )
 from modelyard_operator.domain.settings import RunSettings
+from modelyard_operator.kube.stored_run import StoredRun, store_run
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 RUN_UID = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -95,6 +96,20 @@ class World:
         for action in decision.actions:
             self._carry_out(action)
         return self
+
+    def stored(self) -> StoredRun:
+        """The run as the cache keeps it."""
+        run = self.run
+        metadata = {
+            "namespace": run.key.namespace,
+            "name": run.key.name,
+            "uid": run.uid,
+            "generation": run.generation,
+            "resourceVersion": run.resource_version,
+            "creationTimestamp": "2026-11-21T12:00:00Z",
+        }
+        spec = run.spec.to_json_object() if run.spec is not None else {}
+        return store_run({"metadata": metadata, "spec": spec, "status": run.status.to_json_object()})
 
     @property
     def status(self) -> TrainingRunStatus:

@@ -13,6 +13,8 @@ from modelyard_operator.domain.policies.stopping import last_progress
 from modelyard_operator.domain.sighting import with_sightings
 from modelyard_operator.domain.situation import Course, Situation
 
+USUAL_STARTS = ("JobCreated", "Queued", "Scheduling", "ContainerStarting")
+"""Reasons that every attempt passes through: nothing to wake anybody for."""
 _USUAL_WAITS = ("", "ContainerCreating", "PodInitializing")
 _RUNNING_PHASES = (Phase.RUNNING, Phase.EXPORTING, Phase.UPLOADING)
 _PHASES = {
