@@ -107,10 +107,7 @@ class DetectionValidation(ApiModel):
     conf: Annotated[Fraction, Field(description="Smallest score of a prediction that is counted.")] = 0.001
     iou: Annotated[
         Fraction,
-        Field(
-            description="Overlap (IoU) above which non-maximum suppression drops the lower of two predictions. "
-            "Architectures that work without suppression, such as yolo26, have no use for it."
-        ),
+        Field(description="Overlap (IoU) above which non-maximum suppression drops the lower of two predictions."),
     ] = 0.7
     max_det: Annotated[int, Field(ge=1, le=10_000, description="Most predictions counted in one picture.")] = 300
     agnostic_nms: Annotated[

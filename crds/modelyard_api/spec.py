@@ -345,8 +345,8 @@ class Export(ApiModel):
     dynamic: Annotated[
         bool,
         Field(
-            description="Leave batch size, height and width open instead of fixing them to the training's; only"
-            " for onnx."
+            description="Leave batch size, height and width open instead of fixing them to one picture of the "
+            "training's image size; only for onnx."
         ),
     ] = False
     tolerance: Annotated[
