@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from .cache import REPOSITORY
 from .console import Steps, fail, say
 from .install import install
 from .kind import Cluster
+from .live_table import live_table
 from .load import load
 from .node_image import PROGRAMS_INSIDE, stock_image
 from .objectstore import Credentials
@@ -96,10 +95,9 @@ class _Example:
         Raises:
             SystemExit: it failed.
         """
-        command = [str(tool("kubectl")), "--kubeconfig", str(self._cluster.kubeconfig), f"--namespace={self.namespace}"]
+        command = (tool("kubectl"), "--kubeconfig", self._cluster.kubeconfig, f"--namespace={self.namespace}")
         say(f"  kubectl get trainingrun {self.name} --namespace {self.namespace} --watch\n")
-        sys.stdout.flush()
-        with subprocess.Popen([*command, "get", "trainingrun", self.name, "--watch"]) as table:
+        with live_table([*map(str, command), "get", "trainingrun", self.name, "--watch"]):
             try:
                 self._kubectl(
                     "wait", f"trainingrun/{self.name}", "--for=condition=Finished", f"--timeout={_TRAINING_MINUTES}m"
@@ -109,8 +107,6 @@ class _Example:
                     f"The run has not finished after {_TRAINING_MINUTES} minutes; "
                     f"`kubectl describe trainingrun {self.name} --namespace {self.namespace}` says where it is."
                 ) from None
-            finally:
-                table.terminate()
         say("")
         if self._field("{.status.phase}") != "Complete":
             raise fail(f"The run failed: {self._field('{.status.reason}')}: {self._field('{.status.message}')}")

@@ -1,0 +1,53 @@
+"""`kubectl get --watch`, made readable: a row for every phase and epoch; on a terminal the last one is renewed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+_ROW_OF_ITS_OWN = ("NAME", "PHASE", "EPOCH", "TRY")
+
+
+@contextmanager
+def live_table(command: Sequence[str]) -> Iterator[None]:
+    """Show what `command`, a `kubectl get --watch`, prints while the block runs."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
+        reader = threading.Thread(target=_show, args=(watch.stdout or [],), daemon=True)
+        reader.start()
+        try:
+            yield
+        finally:
+            watch.terminate()
+            reader.join(timeout=10)
+
+
+def chunks(lines: Iterable[str], *, terminal: bool) -> Iterator[str]:
+    """What to write for each of kubectl's lines, the header first.
+
+    Args:
+        lines: as kubectl prints them, with their ends.
+        terminal: whether a row can be written over; else rows that tell nothing new are left out.
+    """
+    starts: list[int] = []
+    shown: tuple[str, ...] = ()
+    for line in (each.rstrip() for each in lines):
+        if not starts:
+            starts = [line.find(column) for column in _ROW_OF_ITS_OWN]
+            yield line
+            continue
+        cells = tuple(line[start:].partition(" ")[0] for start in starts if start >= 0)
+        if cells != shown:
+            yield f"\n{line}"
+        elif terminal:
+            yield f"\r{line}\x1b[K"
+        shown = cells
+    yield "\n"
+
+
+def _show(lines: Iterable[str]) -> None:
+    for chunk in chunks(lines, terminal=sys.stdout.isatty()):
+        sys.stdout.write(chunk)
+        sys.stdout.flush()

@@ -1,0 +1,28 @@
+"""What a person sees of a run that reports every few seconds."""
+
+from __future__ import annotations
+
+from modelyard_cluster.live_table import chunks
+
+HEADER = "NAME     PHASE      EPOCH   PROGRESS   TRY   AGE\n"
+LINES = [
+    HEADER,
+    "digits   Starting   0/10    0%         1     0s\n",
+    "digits   Running    0/10    3%         1     9s\n",
+    "digits   Running    0/10    8%         1     14s\n",
+    "digits   Running    1/10    10%        1     20s\n",
+]
+
+
+def test_a_log_has_a_row_for_every_phase_and_epoch() -> None:
+    text = "".join(chunks(LINES, terminal=False))
+    assert text == "".join([HEADER, LINES[1], LINES[2], LINES[4]])
+
+
+def test_a_terminal_renews_the_last_row() -> None:
+    assert list(chunks(LINES, terminal=True))[3] == "\rdigits   Running    0/10    8%         1     14s\x1b[K"
+
+
+def test_a_new_attempt_has_a_row_of_its_own() -> None:
+    retried = LINES[2].replace("1     9s", "2     9s")
+    assert "".join(chunks([HEADER, LINES[2], retried], terminal=False)).count("\n") == 3
