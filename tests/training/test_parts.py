@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -126,10 +127,10 @@ def test_a_loss_that_is_no_number_ends_the_attempt() -> None:
     from modelyard_trainer.tasks.detection.trainer import YardTrainer  # noqa: PLC0415 - only after `prepare`
 
     fine = SimpleNamespace(tloss={"box_loss": torch.tensor(1.5)})
-    assert YardTrainer._handle_nan_recovery(fine, 3) is False
+    assert YardTrainer._handle_nan_recovery(cast("YardTrainer", fine), 3) is False
     broken = SimpleNamespace(tloss={"box_loss": torch.tensor(float("nan"))})
     with pytest.raises(RunError, match="not a number any more in epoch 4 \\(box_loss nan\\)") as ended:
-        YardTrainer._handle_nan_recovery(broken, 3)
+        YardTrainer._handle_nan_recovery(cast("YardTrainer", broken), 3)
     assert ended.value.reason is Reason.DIVERGED
 
 

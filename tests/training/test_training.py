@@ -150,7 +150,7 @@ def test_the_onnx_file_takes_other_sizes_and_says_what_pytorch_says(results: Pat
     assert model.opset_import[0].version == 14
     assert [d.dim_param for d in model.graph.input[0].type.tensor_type.shape.dim] == ["batch", "", "height", "width"]
     session = onnxruntime.InferenceSession(results / "best.onnx")
-    script = torch.jit.load(results / "best.torchscript")
+    script = torch.jit.load(results / "best.torchscript")  # type: ignore[no-untyped-call]
     images = np.random.default_rng(0).random((1, 3, 96, 96), np.float32)
     assert np.allclose(session.run(None, {"images": images})[0], script(torch.from_numpy(images)).numpy(), atol=1e-2)
     wide = np.zeros((2, 3, 64, 128), np.float32)

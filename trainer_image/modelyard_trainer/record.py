@@ -46,7 +46,7 @@ class Record:
         """Write run.json, metrics.csv, labels.json, split.json and report.html."""
         summary = self.summary()
         _write_json(folder / RUN_FILE, summary)
-        _write_json(folder / LABELS_FILE, {str(number): name for number, name in enumerate(self.dataset.classes)})
+        _write_json(folder / LABELS_FILE, {str(number): name for number, name in enumerate(self.fit.classes)})
         _write_json(folder / SPLIT_FILE, self._split())
         write_metrics(self.fit.epochs, folder / METRICS_FILE)
         (folder / REPORT_FILE).write_text(render_report(summary, folder), encoding="utf-8")

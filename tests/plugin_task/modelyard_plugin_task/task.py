@@ -70,7 +70,7 @@ class LinearTask:
                 self._save("best.npz", data.classes)
             self._context.progress.epoch_done(number, metrics, best)
         assert best is not None
-        return Fit(tuple(epochs), best.epoch, "cpu")
+        return Fit(tuple(epochs), best.epoch, data.classes, "cpu")
 
     def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
         """Measure the saved weights, not those in memory."""

@@ -45,6 +45,8 @@ class Fit:
 
     epochs: tuple[Epoch, ...]
     best_epoch: int
+    classes: tuple[str, ...]
+    """What the model's outputs mean, in their order: the data set's classes, unless the task made others of them."""
     device: str
     notices: tuple[str, ...] = ()
 

@@ -113,7 +113,7 @@ class DetectionTask:
             trainer = YardTrainer(arguments, data.classes, training, validation, Watch(self._on_step, self._on_epoch))
             _train(trainer)
         assert self._best is not None  # noqa: S101 - an epoch was trained
-        return Fit(tuple(self._epochs), self._best.epoch, str(trainer.device), notices)
+        return Fit(tuple(self._epochs), self._best.epoch, self._classes, str(trainer.device), notices)
 
     def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
         """Validate the published best.pt, and draw what it finds."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from modelyard_api.outcome import Reason
+from ultralytics.engine import trainer as engine
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.torch_utils import unwrap_model
 
@@ -18,6 +19,9 @@ from modelyard_trainer.tasks.detection.pictures import CheckedPictures, picture_
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+# Mixed precision is applied as asked; ultralytics would first compare it on weights that it downloads.
+engine.check_amp = lambda _model: True
 
 _METRICS = {
     "metrics/mAP50(B)": "mAP50",
