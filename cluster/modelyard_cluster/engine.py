@@ -147,6 +147,7 @@ def _environment(unpack: bool = True) -> dict[str, str]:
     return {
         "DOCKER_HOST": f"unix://{_socket()}",
         "DOCKER_BUILDKIT": "1",
+        "DOCKER_CONFIG": str(_folder() / "client"),
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
     }
 

@@ -81,9 +81,7 @@ def _save_control_plane(engine: Engine, base: str, kind_files: Path, archive: Pa
     images = list(_control_plane_images(kind_files))
     with scratch_folder() as context:
         link_programs(context, _IMAGE_PROGRAMS)
-        run("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", context / "pause", ".",
-            cwd=NODE_FOLDER / "pause", env={"CGO_ENABLED": "0", "GOCACHE": str(context / "go-cache")})  # fmt: skip
-        shutil.rmtree(context / "go-cache")
+        _build_pause(context / "pause")
         shutil.copy(NODE_FOLDER / "images.Dockerfile", context / "Dockerfile")
         for image in images:
             build_in(
@@ -92,6 +90,23 @@ def _save_control_plane(engine: Engine, base: str, kind_files: Path, archive: Pa
     names = [image.name for image in images]
     engine.docker("save", "--output", archive, *names)
     engine.docker("rmi", "--no-prune", *names)
+
+
+def _build_pause(program: Path) -> None:
+    with scratch_folder() as caches:
+        environment = {"CGO_ENABLED": "0", "GOCACHE": str(caches), "XDG_CONFIG_HOME": str(caches)}
+        run(
+            "go",
+            "build",
+            "-trimpath",
+            "-ldflags",
+            "-s -w",
+            "-o",
+            program,
+            ".",
+            cwd=NODE_FOLDER / "pause",
+            env=environment,
+        )
 
 
 def _control_plane_images(kind_files: Path) -> Iterable[_ControlPlaneImage]:

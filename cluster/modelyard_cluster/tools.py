@@ -136,6 +136,7 @@ def _go(tool_set: ToolSet, *arguments: str) -> str:
         "GOWORK": "off",
         "GOMODCACHE": str(_go_folder() / "mod"),
         "GOCACHE": str(_go_folder() / "build"),
+        "XDG_CONFIG_HOME": str(_go_folder() / "config"),
     }
     return run("nice", "go", *arguments, env=environment, cwd=tool_set.go_mod.parent)
 
@@ -148,7 +149,9 @@ def require_go() -> None:
     """End with a sentence unless Go is there and new enough."""
     wanted = ".".join(map(str, OLDEST_GO))
     try:
-        version = run("go", "env", "GOVERSION", env={"GOTOOLCHAIN": "local"}).strip()
+        version = run(
+            "go", "env", "GOVERSION", env={"GOTOOLCHAIN": "local", "XDG_CONFIG_HOME": str(_go_folder() / "config")}
+        ).strip()
     except CommandFailed:
         raise fail(
             f"Go {wanted} or newer is needed to build the cluster's programs; there is no `go` on PATH."

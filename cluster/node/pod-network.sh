@@ -63,5 +63,5 @@ while true; do
       echo "pods of ${node}: ${cidr}"
     fi
   done < <(nodes)
-  if [ -n "${configured}" ]; then sleep 5; else sleep 0.5; fi
+  if [ -n "${configured}" ]; then sleep 10; else sleep 0.5; fi
 done
