@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -53,14 +53,14 @@ class Operator:
     intake: IntakeServer
     authority: AuthorityPublisher
     forwarder: Forwarder
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]]
 
     async def start(self) -> None:
         """Begin. Returns once everything was listed: from then on this replica can lead."""
         await self.probes.start()
         await self.sweep.run_until_it_works()
         await self.intake.start()
-        self._tasks = [
+        self.tasks += [
             asyncio.create_task(self.events.work(), name="events"),
             asyncio.create_task(self.leadership.keep(), name="leadership"),
             asyncio.create_task(self.authority.work(), name="authority"),
@@ -69,7 +69,7 @@ class Operator:
 
     async def stop(self) -> None:
         """End, and let a standby take over at once."""
-        await cancelled(*self._tasks)
+        await cancelled(*self.tasks)
         await self.leadership.let_go()
         await self.intake.stop()
         await self.forwarder.close()
@@ -106,10 +106,11 @@ def assemble(config: Config, client: KubeClient) -> Operator:
     )
     controller = Controller(queue, reconciler, sweep, workers=config.workers, sweep_seconds=config.sweep_seconds)
     leadership.lead(controller)
+    tasks: list[asyncio.Task[None]] = []
     probes = ProbeServer(
         config.bind_address,
         config.probe_port,
-        healthy=lambda: _healthy(leadership),
+        healthy=lambda: _healthy(leadership, [*tasks, *controller.tasks]),
         ready=lambda: _ready(leadership, sweep, config),
         before_metrics=lambda: count_phases(cache),
     )
@@ -138,6 +139,7 @@ def assemble(config: Config, client: KubeClient) -> Operator:
         intake=intake,
         authority=authority,
         forwarder=forwarder,
+        tasks=tasks,
     )
 
 
@@ -178,8 +180,11 @@ def run_settings(config: Config) -> RunSettings:
     )
 
 
-def _healthy(leadership: Leadership) -> str | None:
-    """A loop that is stuck is what a restart cures; an API server out of reach is not."""
+def _healthy(leadership: Leadership, tasks: list[asyncio.Task[None]]) -> str | None:
+    """A loop that has ended or is stuck is what a restart cures; an API server out of reach is not."""
+    ended = next((task for task in tasks if task.done()), None)
+    if ended is not None:
+        return f"the loop {ended.get_name()} has ended, which it never should"
     tried = leadership.tried_at
     if tried is not None and time.monotonic() - tried > _STUCK_AFTER:
         return f"the leadership loop has not come round for {_STUCK_AFTER:.0f} s"

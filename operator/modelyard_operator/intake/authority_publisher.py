@@ -15,6 +15,7 @@ from modelyard_operator.kube.errors import ApiError
 from modelyard_operator.metrics import WRITES
 
 _log = logging.getLogger(__name__)
+_PAUSE_AFTER_FAILURE = 30.0
 _KEPT = 16
 """Authorities kept in a ConfigMap; those of replicas long gone make room."""
 
@@ -52,6 +53,7 @@ class AuthorityPublisher:
         self._repeat_seconds = repeat_seconds
         self._published_at: dict[str, float] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._not_before: dict[str, float] = {}
 
     async def prepare(self, namespace: str) -> None:
         """Publish in `namespace` unless that was done lately: a leader does so before the first Job there.
@@ -70,11 +72,19 @@ class AuthorityPublisher:
         """Publish wherever there are runs, for ever: standbys are sent reports too."""
         while True:
             for namespace in set(self._namespaces()):
-                try:
-                    await self.prepare(namespace)
-                except (ApiError, aiohttp.ClientError, TimeoutError) as error:
-                    _log.warning("the CA was not published", extra={"namespace": namespace, "error": str(error)})
+                await self._try(namespace)
             await asyncio.sleep(self._look_seconds)
+
+    async def _try(self, namespace: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self._not_before.get(namespace, 0):
+            return
+        try:
+            await self.prepare(namespace)
+        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+            # A namespace that is being deleted, most likely: asking every two seconds would only fill the log.
+            self._not_before[namespace] = now + _PAUSE_AFTER_FAILURE
+            _log.warning("the CA was not published", extra={"namespace": namespace, "error": str(error)})
 
     def _is_published(self, namespace: str) -> bool:
         at = self._published_at.get(namespace)

@@ -45,19 +45,20 @@ class Controller:
         self._sweep = sweep
         self._workers = workers
         self._sweep_seconds = sweep_seconds
-        self._tasks: list[asyncio.Task[None]] = []
+        self.tasks: list[asyncio.Task[None]] = []
+        """What works while this replica leads; none of them ends by itself."""
         QUEUE_DEPTH.set_function(lambda: len(queue))
 
     async def start(self) -> None:
         """Begin to lead: list everything first, so that nothing is decided on half of what is there."""
         await self._sweep.run_until_it_works()
-        self._tasks = [asyncio.create_task(self._work(), name=f"worker-{number}") for number in range(self._workers)]
-        self._tasks.append(asyncio.create_task(self._keep_sweeping(), name="sweep"))
+        self.tasks = [asyncio.create_task(self._work(), name=f"worker-{number}") for number in range(self._workers)]
+        self.tasks.append(asyncio.create_task(self._keep_sweeping(), name="sweep"))
 
     async def stop(self) -> None:
         """Stop leading: nothing is written after this returns."""
-        await cancelled(*self._tasks)
-        self._tasks = []
+        await cancelled(*self.tasks)
+        self.tasks = []
         self._queue.clear()
 
     async def _work(self) -> None:

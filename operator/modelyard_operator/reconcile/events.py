@@ -13,7 +13,7 @@ import aiohttp
 from modelyard_api import API_VERSION, GROUP
 from modelyard_api.status import Condition, ConditionStatus, ConditionType, TrainingRunStatus
 
-from modelyard_operator.domain.observed import ObservedRun
+from modelyard_operator.domain.observed import ObservedRun, RunKey
 from modelyard_operator.domain.policies.going import USUAL_STARTS
 from modelyard_operator.kube import paths
 from modelyard_operator.kube.client import JsonObject, KubeClient
@@ -73,14 +73,14 @@ class EventWriter:
         self._client = client
         self._instance = instance
         self._limit = TokenBucket(rate, 25)
-        self._queue: deque[tuple[str, JsonObject]] = deque(maxlen=longest_queue)
+        self._queue: deque[_Told] = deque(maxlen=longest_queue)
         self._available = asyncio.Event()
 
     def tell(self, run: ObservedRun, note: Note) -> None:
         """Have an Event written."""
         if len(self._queue) == self._queue.maxlen:
             EVENTS_DROPPED.inc()
-        self._queue.append((run.key.namespace, _event(run, note, self._instance)))
+        self._queue.append(_Told(run.key, run.uid, note, datetime.now(UTC)))
         self._available.set()
 
     async def work(self) -> None:
@@ -89,37 +89,46 @@ class EventWriter:
             await self._available.wait()
             while self._queue:
                 await self._limit.wait()
-                namespace, event = self._queue.popleft()
-                await self._write(namespace, event)
+                await self._write(self._queue.popleft())
             self._available.clear()
 
-    async def _write(self, namespace: str, event: JsonObject) -> None:
+    async def _write(self, told: _Told) -> None:
         try:
-            await self._client.create(paths.events(namespace), event)
+            await self._client.create(paths.events(told.key.namespace), _event(told, self._instance))
             WRITES.labels("event").inc()
         except (ApiError, aiohttp.ClientError, TimeoutError) as error:
-            _log.warning("an Event was not written", extra={"event_reason": event["reason"], "error": str(error)})
+            extra = {"run": str(told.key), "event_reason": told.note.reason, "error": str(error)}
+            _log.warning("an Event was not written", extra=extra)
 
 
-def _event(run: ObservedRun, note: Note, instance: str) -> JsonObject:
-    now = datetime.now(UTC)
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An Event that waits to be written: small, since many may wait."""
+
+    key: RunKey
+    uid: str
+    note: Note
+    at: datetime
+
+
+def _event(told: _Told, instance: str) -> JsonObject:
+    namespace, name = told.key.namespace, told.key.name
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"namespace": run.key.namespace, "name": f"{run.key.name[:200]}.{secrets.token_hex(8)}"},
-        "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "metadata": {"namespace": namespace, "name": f"{name[:200]}.{secrets.token_hex(8)}"},
+        "eventTime": told.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "reportingController": f"{GROUP}/operator",
         "reportingInstance": instance[:128],
         "action": "Reconcile",
-        "reason": note.reason[:128],
-        "note": note.message[:_LONGEST_NOTE],
-        "type": note.kind,
+        "reason": told.note.reason[:128],
+        "note": told.note.message[:_LONGEST_NOTE],
+        "type": told.note.kind,
         "regarding": {
             "apiVersion": API_VERSION,
             "kind": "TrainingRun",
-            "namespace": run.key.namespace,
-            "name": run.key.name,
-            "uid": run.uid,
-            "resourceVersion": run.resource_version,
+            "namespace": namespace,
+            "name": name,
+            "uid": told.uid,
         },
     }

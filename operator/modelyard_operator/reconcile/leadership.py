@@ -97,6 +97,9 @@ class Leadership:
         """Hold the Lease or wait for it, for ever."""
         while True:
             self.tried_at = time.monotonic()
+            if self._starting is not None and self._starting.done():
+                # A leader that could not begin to work must let others lead: this loop ends, and the Lease with it.
+                self._starting.result()
             try:
                 await self._step()
                 self.looked_at = time.monotonic()

@@ -75,29 +75,32 @@ class Reconciler:
             if delay > 0:
                 waits.append(delay)
             else:
-                if not await self._write(stored, run, decision.status):
-                    return 0.0
+                await self._write(stored, run, decision.status)
                 run = replace(run, status=decision.status)
         for action in decision.actions:
             self._require_leadership()
             await self._actions.carry_out(run, action)
         return min(waits, default=None)
 
-    async def _write(self, stored: StoredRun, run: ObservedRun, wanted: TrainingRunStatus) -> bool:
-        """Write the status; False where the run has changed meanwhile, and has to be looked at again."""
+    async def _write(self, stored: StoredRun, run: ObservedRun, wanted: TrainingRunStatus) -> None:
+        """Write the status.
+
+        Raises:
+            ConflictError: the run has changed meanwhile. It was read anew, and has to be looked at again.
+            NotFoundError: it is gone.
+        """
         self._require_leadership()
         try:
             written = await self._writer.write(stored, wanted)
         except ConflictError:
             await self._refresh(stored)
-            return False
+            raise
         except NotFoundError:
             self._cache.drop_run(stored)
-            return False
+            raise
         self._cache.store_run(written)
         for note in notes(run.status, wanted):
             self._events.tell(run, note)
-        return True
 
     async def _refresh(self, stored: StoredRun) -> None:
         try:

@@ -10,6 +10,8 @@ from modelyard_api.report import ProgressReport
 from modelyard_operator.domain.observed import ObservedReport
 from modelyard_operator.kube.rate import TokenBucket
 
+_MOST_PODS = 50_000
+
 
 class Reception(Enum):
     """What became of a report."""
@@ -35,6 +37,9 @@ class ReportStore:
 
     def admit(self, pod_uid: str) -> bool:
         """Whether this pod may send a report now."""
+        if len(self._limits) > _MOST_PODS:
+            # Only pods with a valid token get here; should one make pods for the sake of it, everybody starts afresh.
+            self._limits.clear()
         return self._limits.setdefault(pod_uid, TokenBucket(self._rate, self._burst)).take()
 
     def receive(self, pod_uid: str, report: ProgressReport, now: datetime) -> Reception:
