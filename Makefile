@@ -33,8 +33,8 @@ cache-clean: ## Remove what was downloaded and built, too
 
 ##  For those who work on it
 
-.PHONY: test test-fast test-api test-e2e test-long setup lint unit api e2e
-test: setup lint unit api e2e ## Everything that has to hold: style and types, unit, API server, cluster
+.PHONY: test test-fast test-api test-e2e test-long setup lint unit api training e2e
+test: setup lint unit api training e2e ## Everything that has to hold: style, types, units, API server, training, cluster
 
 test-fast: setup lint unit ## What needs no Kubernetes: style, types, unit tests
 
@@ -73,8 +73,13 @@ api: setup
 	@$(CLUSTER) tools
 	$(RUN)/pytest tests/api tests/integration
 
+training: setup
+	$(RUN)/pytest tests/training
+
+# One in so many of the long tests, another each day.
+LONG_SHARE := 8
 e2e: setup
-	$(RUN)/pytest tests/e2e -m "not long"
+	$(RUN)/pytest tests/e2e --long-share $(LONG_SHARE)
 
 .PHONY: format generate lock bench
 format: setup ## Bring the code into shape

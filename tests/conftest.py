@@ -10,6 +10,7 @@ import pytest
 from modelyard_cluster.bare import BareControlPlane, BareOptions, bare_control_plane
 from modelyard_cluster.kwok import BY_HAND
 
+pytest_plugins = ["tests.rotation"]
 
 # Before any test imports it: ONNX Runtime reports to its makers unless told not to.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

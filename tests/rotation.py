@@ -1,0 +1,34 @@
+"""Which of the long tests an everyday run takes along: another share of them each day, so that none rots unseen."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import date
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `--long-share N` keep one in N of the tests marked `long`."""
+    parser.addoption(
+        "--long-share",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of the long tests, run one in N, another each day",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the long tests whose turn it is not."""
+    shares: int = config.getoption("--long-share")
+    left_out = [item for item in items if item.get_closest_marker("long") and not is_turn_of(item.nodeid, shares)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def is_turn_of(test: str, shares: int, today: date | None = None) -> bool:
+    """Whether `test` is in the share of the day; within `shares` days every test has its turn."""
+    day = (today or date.today()).toordinal()
+    return zlib.crc32(test.encode()) % shares == day % shares

@@ -1,0 +1,21 @@
+"""The share of long tests that an everyday run takes along."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from tests.rotation import is_turn_of
+
+TESTS = [f"tests/e2e/test_{number}.py::test_it" for number in range(40)]
+
+
+@pytest.mark.parametrize("shares", [1, 2, 4])
+def test_every_test_has_its_turn_once_in_a_round(shares: int) -> None:
+    days = [date(2026, 11, 21) + timedelta(days=day) for day in range(shares)]
+    for test in TESTS:
+        assert sum(is_turn_of(test, shares, day) for day in days) == 1
+
+
+def test_one_day_takes_some_and_leaves_some() -> None:
+    taken = [test for test in TESTS if is_turn_of(test, 4, date(2026, 11, 21))]
+    assert 0 < len(taken) < len(TESTS)
