@@ -13,7 +13,7 @@ UV := $(MODELYARD_CACHE)/uv-tool/bin/uv
 VENV := .venv
 RUN := $(VENV)/bin
 CLUSTER := PYTHONPATH=cluster $(PYTHON) -m modelyard_cluster
-SOURCES := crds operator trainer_image cli cluster tests bench examples
+SOURCES := crds operator trainer_image cli cluster tests bench examples docs
 
 .PHONY: help
 help: ## List the commands
