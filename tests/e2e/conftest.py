@@ -6,7 +6,9 @@ The cluster stays after the tests, which makes the next time quicker; `make demo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from modelyard_cluster import images
@@ -16,12 +18,17 @@ from tests.e2e.datasets import small
 from tests.e2e.training_runs import SMALL
 from tests.e2e.yard import Yard, yard_up
 
+if TYPE_CHECKING:
+    from _pytest.capture import CaptureManager
+
 
 @pytest.fixture(scope="session")
-def yard(small_dataset: Path) -> Iterator[Yard]:
+def yard(small_dataset: Path, request: pytest.FixtureRequest) -> Iterator[Yard]:
     """The cluster with everything in it, and the small data set in its store."""
-    with yard_up() as yard:
-        yard.store.upload(small_dataset, SMALL)
+    with ExitStack() as stack:
+        with _shown(request):
+            yard = stack.enter_context(yard_up())
+            yard.store.upload(small_dataset, SMALL)
         yield yard
 
 
@@ -32,13 +39,22 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trainer_image(yard: Yard) -> str:
+def trainer_image(yard: Yard, request: pytest.FixtureRequest) -> str:
     """The image with torch and ultralytics, in the worker alone: it is large."""
-    image = images.build(yard.cluster.engine, images.TRAINER)
-    load(yard.cluster, image, yard.cluster.workers())
+    with _shown(request):
+        image = images.build(yard.cluster.engine, images.TRAINER)
+        load(yard.cluster, image, yard.cluster.workers())
     return image
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The real training comes last: whoever waits for it should know the rest already."""
     items.sort(key=lambda item: item.get_closest_marker("training") is not None)
+
+
+@contextmanager
+def _shown(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let through what is said while a cluster and its images are made: on a new machine that takes many minutes."""
+    capture: CaptureManager = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        yield
