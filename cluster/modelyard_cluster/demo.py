@@ -16,7 +16,7 @@ from .install import install
 from .kind import Cluster
 from .live_table import live_table
 from .load import load
-from .node_image import PROGRAMS_INSIDE, stock_image
+from .node_image import PROGRAMS_INSIDE, available_node_image
 from .objectstore import Credentials
 from .shell import CommandFailed, run
 from .tools import ensure_tools, tool
@@ -39,7 +39,7 @@ def demo() -> None:
     with step("Starting a Docker engine"):
         engine = engines.up()
     with step("Building kind, Kubernetes, helm and an S3 server from their Go modules, where they are not built yet"):
-        ensure_tools(*_PROGRAMS, *(() if engine.can_pull(stock_image()) else PROGRAMS_INSIDE))
+        ensure_tools(*_PROGRAMS, *(() if available_node_image(engine) else PROGRAMS_INSIDE))
     with step("Building the images of the operator, the trainer (6 GB, with torch) and the data set"):
         images.build(engine, images.OPERATOR)
         trainer = images.build(engine, images.TRAINER)

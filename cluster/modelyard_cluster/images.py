@@ -69,16 +69,26 @@ DATASET = Recipe(
 
 def base_image(engine: Engine) -> str:
     """The image with Python 3.11 that all others stand on: the stock one, or one made from Debian's packages."""
-    if engine.can_pull(STOCK_BASE):
-        return STOCK_BASE
-    tag = f"modelyard-base:{fingerprint((), SUITE, *_BASE_PACKAGES)[:12]}"
+    for name in (STOCK_BASE, _debian_base()):
+        if engine.has_image(name):
+            return name
+    return STOCK_BASE if engine.can_pull(STOCK_BASE) else debian_base(engine)
+
+
+def debian_base(engine: Engine) -> str:
+    """An image of the smallest Debian with Python, made with debootstrap."""
+    tag = _debian_base()
     if not engine.has_image(tag):
-        say(f"  making {tag} with debootstrap: no image registry is in reach")
+        say(f"  making {tag} with debootstrap")
         with scratch_folder() as folder:
             tree = folder / "tree"
             debootstrap(tree, _BASE_PACKAGES)
             import_tree(engine, tree, tag, ["ENV LANG=C.UTF-8", 'CMD ["python3"]'])
     return tag
+
+
+def _debian_base() -> str:
+    return f"modelyard-base:{fingerprint((), SUITE, *_BASE_PACKAGES)[:12]}"
 
 
 def build(engine: Engine, recipe: Recipe) -> str:

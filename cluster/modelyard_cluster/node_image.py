@@ -11,9 +11,9 @@ from pathlib import Path
 from .cache import REPOSITORY, binary_folder, fingerprint
 from .console import say
 from .engine import Engine
-from .images import base_image, build_in, link_programs, scratch_folder
+from .images import build_in, debian_base, link_programs, scratch_folder
 from .shell import run
-from .tools import ensure_tools, source_folder
+from .tools import ensure_tools, program_fingerprint, source_folder
 from .toolsets import PROGRAMS
 
 NODE_FOLDER = REPOSITORY / "cluster" / "node"
@@ -48,21 +48,27 @@ def kubernetes_version() -> str:
     return PROGRAMS["kubelet"].version
 
 
-def stock_image() -> str:
-    """The name of kind's own image of this Kubernetes version."""
-    return f"kindest/node:{kubernetes_version()}"
+def available_node_image(engine: Engine) -> str | None:
+    """The node image that is here, or is there to be fetched; None where it has to be made."""
+    stock = f"kindest/node:{kubernetes_version()}"
+    for name in (stock, _own_name()):
+        if engine.has_image(name):
+            return name
+    return stock if engine.can_pull(stock) else None
 
 
 def node_image(engine: Engine) -> str:
     """The name of an image that `kind create cluster --image` takes, made first if need be."""
-    if engine.can_pull(stock_image()):
-        return stock_image()
+    return available_node_image(engine) or _make(engine)
+
+
+def _own_name() -> str:
+    return f"modelyard-node:{fingerprint([NODE_FOLDER], *map(program_fingerprint, ("kind", *PROGRAMS_INSIDE)))[:12]}"
+
+
+def _make(engine: Engine) -> str:
     ensure_tools(*PROGRAMS_INSIDE)
-    base = base_image(engine)
-    marks = [binary_folder() / f".{name}.fingerprint" for name in PROGRAMS_INSIDE]
-    tag = f"modelyard-node:{fingerprint([NODE_FOLDER, *marks], base)[:12]}"
-    if engine.has_image(tag):
-        return tag
+    base, tag = debian_base(engine), _own_name()
     with scratch_folder() as context:
         kind_files = context / "kind"
         shutil.copytree(source_folder("sigs.k8s.io/kind") / "images/base/files", kind_files)

@@ -13,8 +13,7 @@ from .engine import running
 from .tools import out_of_date, require_go
 
 OLDEST_PYTHON = (3, 11)
-# Measured on 2 cores: 14 GB while the programs are built, of which the Go caches go again; then 7 GB of images in the
-# cache with as much again while they are built, and 5 GB for the cluster's nodes.
+# The Go caches grow to 20 GB while programs are built, and are removed after; the images and a cluster then take 12 GB.
 DISK_GB_COLD = 30
 DISK_GB_WARM = 12
 MEMORY_GB = 8

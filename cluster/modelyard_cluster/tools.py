@@ -69,7 +69,7 @@ def _is_current(name: str) -> bool:
     return (
         (binary_folder() / name).is_file()
         and mark.is_file()
-        and mark.read_text() == _print_of(name)
+        and mark.read_text() == program_fingerprint(name)
         and all((_sources(tool_set) / kept).is_dir() for kept in tool_set.sources)
     )
 
@@ -78,7 +78,8 @@ def _mark(name: str) -> Path:
     return binary_folder() / f".{name}.fingerprint"
 
 
-def _print_of(name: str) -> str:
+def program_fingerprint(name: str) -> str:
+    """Of what the program is built from; known before it is built."""
     tool_set = PROGRAMS[name]
     files = [tool_set.go_mod, tool_set.go_mod.with_name("go.sum")]
     return fingerprint(files, tool_set.programs[name], *_flags(tool_set))
@@ -101,7 +102,7 @@ def _build(name: str) -> None:
     finally:
         unfinished.unlink(missing_ok=True)
     _keep_sources(tool_set)
-    _write_whole(_mark(name), _print_of(name))
+    _write_whole(_mark(name), program_fingerprint(name))
 
 
 def _keep_sources(tool_set: ToolSet) -> None:
