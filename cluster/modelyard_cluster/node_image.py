@@ -63,7 +63,8 @@ def node_image(engine: Engine) -> str:
 
 
 def _own_name() -> str:
-    return f"modelyard-node:{fingerprint([NODE_FOLDER], *map(program_fingerprint, ("kind", *PROGRAMS_INSIDE)))[:12]}"
+    programs = map(program_fingerprint, ("kind", *PROGRAMS_INSIDE))
+    return f"modelyard-node:{fingerprint([NODE_FOLDER], *programs)[:12]}"
 
 
 def _make(engine: Engine) -> str:
