@@ -22,7 +22,6 @@ from .shell import CommandFailed, run
 from .tools import ensure_tools, tool
 
 RESULTS = REPOSITORY / "build" / "demo"
-_PROGRAMS = ("kind", "kubectl", "helm", "versitygw")
 _EXAMPLE = REPOSITORY / "examples" / "digits.yaml"
 _TRAINING_MINUTES = 30
 
@@ -34,12 +33,12 @@ def demo() -> None:
         SystemExit: the machine lacks something, or the run failed.
         CommandFailed: a step failed.
     """
-    preflight.check((*_PROGRAMS, *PROGRAMS_INSIDE))
+    preflight.check()
     step = Steps(9)
     with step("Starting a Docker engine"):
         engine = engines.up()
     with step("Building kind, Kubernetes, helm and an S3 server from their Go modules, where they are not built yet"):
-        ensure_tools(*_PROGRAMS, *(() if available_node_image(engine) else PROGRAMS_INSIDE))
+        ensure_tools(*preflight.BESIDE_A_CLUSTER, *(() if available_node_image(engine) else PROGRAMS_INSIDE))
     with step("Building the images of the operator, the trainer (6 GB, with torch) and the data set"):
         images.build(engine, images.OPERATOR)
         trainer = images.build(engine, images.TRAINER)

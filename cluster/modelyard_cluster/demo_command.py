@@ -1,9 +1,10 @@
-"""`modelyard_cluster demo`, `demo-clean` and `cache-clean`."""
+"""`modelyard_cluster preflight`, `demo`, `demo-clean` and `cache-clean`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import preflight
 from .clean import cache_clean, demo_clean
 from .demo import demo
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 def register(subparsers: Subparsers) -> None:
     for name, does, help_ in (
+        ("preflight", preflight.check, "say what this machine lacks for a cluster, if anything"),
         ("demo", demo, "from a bare machine to a trained model"),
         ("demo-clean", demo_clean, "end the clusters and the engine; the cache stays"),
         ("cache-clean", cache_clean, "remove the cache as well"),

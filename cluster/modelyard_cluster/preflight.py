@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from .cache import cache_folder
 from .console import fail
 from .engine import running
+from .node_image import PROGRAMS_INSIDE
 from .tools import out_of_date, require_go
 
+BESIDE_A_CLUSTER = ("kind", "kubectl", "helm", "versitygw")
 OLDEST_PYTHON = (3, 11)
 # The Go caches grow to 20 GB while programs are built, and are removed after; the images and a cluster then take 12 GB.
 DISK_GB_COLD = 30
@@ -19,7 +21,7 @@ DISK_GB_WARM = 12
 MEMORY_GB = 8
 
 
-def check(programs: Sequence[str]) -> None:
+def check(programs: Sequence[str] = (*BESIDE_A_CLUSTER, *PROGRAMS_INSIDE)) -> None:
     """Go on if this machine can make a cluster with those programs; else end with a sentence that says what is missing.
 
     Raises:
