@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from modelyard_api.outcome import TerminationMessage
 from modelyard_api.report import ProgressReport
-from modelyard_api.status import BestEpoch, MetricValue, Progress, TrainingRunStatus
+from modelyard_api.status import Artifact, BestEpoch, MetricValue, Progress, TrainingRunStatus
 
 from modelyard_operator.domain import display
 from modelyard_operator.domain.observed import ObservedReport
+
+_MOST_NAMED = 64
+"""Metrics and artifacts that the schema of status has room for."""
+Named = TypeVar("Named", MetricValue, Artifact)
 
 
 def fresh_progress(epochs: int) -> Progress:
@@ -28,12 +34,12 @@ def with_report(status: TrainingRunStatus, observed: ObservedReport) -> Training
     return status.model_copy(
         update={
             "progress": _progress(report, status.progress),
-            "metrics": metrics or status.metrics,
+            "metrics": _by_name(metrics) or status.metrics,
             "metric_display": _metric_display(metrics) or status.metric_display,
             "best": best,
             "batch_size": report.batch_size or status.batch_size,
             "dataset": report.dataset or status.dataset,
-            "artifacts": report.artifacts or status.artifacts,
+            "artifacts": _by_name(report.artifacts) or status.artifacts,
             "primary_artifact": report.primary_artifact or status.primary_artifact,
             "artifacts_uri": report.artifacts_uri or status.artifacts_uri,
             "last_report_time": observed.received_at.replace(microsecond=0),
@@ -47,14 +53,16 @@ def with_last_words(status: TrainingRunStatus, words: TerminationMessage) -> Tra
     epoch, epochs = max(before.epoch, words.epoch), words.epochs or before.epochs
     progress = before.model_copy(update={"epoch": epoch, "epochs": epochs, "display": f"{epoch}/{epochs}"})
     best = words.best or status.best
+    # What a message of 4 KiB had no room for, a report of the same set has told before.
+    reported = status.artifacts if words.artifacts_uri in (None, status.artifacts_uri) else []
     return status.model_copy(
         update={
             "progress": progress,
-            "metrics": words.metrics or status.metrics,
+            "metrics": _by_name(words.metrics) or status.metrics,
             "metric_display": _metric_display(words.metrics) or status.metric_display,
             "best": best,
             "dataset": words.dataset or status.dataset,
-            "artifacts": words.artifacts or status.artifacts,
+            "artifacts": _by_name([*reported, *words.artifacts]) or status.artifacts,
             "primary_artifact": words.primary_artifact or status.primary_artifact,
             "artifacts_uri": words.artifacts_uri or status.artifacts_uri,
         }
@@ -75,6 +83,11 @@ def _progress(report: ProgressReport, before: Progress | None) -> Progress:
         elapsed=display.duration(report.elapsed_seconds),
         stage=report.stage,
     )
+
+
+def _by_name(items: list[Named]) -> list[Named]:
+    """One item a name, and no more than status may hold: the API server would refuse the whole status else."""
+    return list({item.name: item for item in items}.values())[:_MOST_NAMED]
 
 
 def _metric_display(metrics: list[MetricValue]) -> str | None:

@@ -251,6 +251,25 @@ class TestEnds:
         assert (world.status.phase, world.status.current_attempt) == (Phase.STARTING, 2)
         assert world.jobs[2].name.endswith("-2")
 
+    def test_last_words_that_were_cut_take_nothing_back(self) -> None:
+        uri = "s3://models/vision/digits/artifacts"
+        files = [Artifact(name=name, uri=f"{uri}/{name}", sha256=SHA, bytes=1) for name in ("best.pt", "model.onnx")]
+        world = a_run().begun().pod_running().heard(Stage.FINISHED, artifacts=files, artifacts_uri=uri).looked_at()
+        words = last_words(Reason.COMPLETED, artifacts=files[:1], artifacts_uri=uri)
+        assert world.pod_exits(0, words).looked_at().status.artifacts == files
+        elsewhere = [files[0].model_copy(update={"uri": f"{uri}2/best.pt"})]
+        words = last_words(Reason.COMPLETED, artifacts=elsewhere, artifacts_uri=f"{uri}2")
+        world = a_run().begun().pod_running().heard(Stage.FINISHED, artifacts=files, artifacts_uri=uri).looked_at()
+        assert world.pod_exits(0, words).looked_at().status.artifacts == elsewhere
+
+    def test_what_is_told_twice_or_too_much_does_not_make_the_status_unwritable(self) -> None:
+        twice = [ReportedMetric(name="mAP50", value=value) for value in (0.1, 0.2)]
+        world = a_run().begun().pod_running().heard(metrics=twice).looked_at()
+        assert [(metric.name, metric.value) for metric in world.status.metrics] == [("mAP50", "0.2")]
+        many = [{"name": f"metric-{number}", "value": "0"} for number in range(80)]
+        world.pod_exits(0, last_words(Reason.COMPLETED, metrics=many)).looked_at()
+        assert len(world.status.metrics) == 64
+
     def test_last_words_of_another_attempt_are_not_heeded(self) -> None:
         words = last_words(Reason.LABEL_INVALID, attempt=7)
         assert a_run().begun().pod_running().pod_exits(10, words).looked_at().status.reason == Reason.SPEC_INVALID
