@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from modelyard_operator.config import Config
@@ -176,7 +176,6 @@ def run_settings(config: Config) -> RunSettings:
         report_interval=config.report_interval,
         retry_delay=timedelta(seconds=config.retry_delay_seconds),
         lost_pod_grace=timedelta(seconds=config.lost_pod_grace_seconds),
-        watching_since=datetime.now(UTC),
     )
 
 

@@ -23,4 +23,4 @@ class RunSettings:
     lost_pod_grace: timedelta = timedelta(seconds=60)
     """How long after its grace period a pod on an unreachable node is waited for."""
     watching_since: datetime | None = None
-    """When this process began to hear reports: silence before that proves nothing."""
+    """When this process began to lead, and to hear reports: silence before that proves nothing."""

@@ -51,6 +51,7 @@ class Controller:
 
     async def start(self) -> None:
         """Begin to lead: list everything first, so that nothing is decided on half of what is there."""
+        self._reconciler.begin()
         await self._sweep.run_until_it_works()
         self.tasks = [asyncio.create_task(self._work(), name=f"worker-{number}") for number in range(self._workers)]
         self.tasks.append(asyncio.create_task(self._keep_sweeping(), name="sweep"))

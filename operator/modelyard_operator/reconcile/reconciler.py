@@ -55,6 +55,11 @@ class Reconciler:
         self._settings = settings
         self._is_leader = is_leader
 
+    def begin(self) -> None:
+        """Lead from now on: what was heard while leading before says nothing about the time between."""
+        self._reports.clear()
+        self._settings = replace(self._settings, watching_since=datetime.now(UTC))
+
     async def reconcile(self, key: RunKey) -> float | None:
         """Look at the run, do what is to be done, and return after how many seconds to look again; None for never.
 

@@ -65,6 +65,10 @@ class ReportStore:
         self._reports.pop(pod_uid, None)
         self._limits.pop(pod_uid, None)
 
+    def clear(self) -> None:
+        """Drop what every pod has said."""
+        self._reports.clear()
+
     def __len__(self) -> int:
         """Pods that were heard."""
         return len(self._reports)

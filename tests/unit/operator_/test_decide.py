@@ -437,10 +437,11 @@ class TestStopping:
 
     def test_silence_before_this_operator_listened_proves_nothing(self) -> None:
         world = a_run(recovery={"stallTimeout": "30m"}).begun().pod_running().heard(epoch=2).looked_at().later(hours=5)
-        world.report = None
         world.settings = replace(world.settings, watching_since=world.now)
-        assert world.decide().actions == ()
-        assert world.decide().requeue_after == timedelta(minutes=30)
+        for report in (None, world.report):
+            world.report = report
+            assert world.decide().actions == ()
+            assert world.decide().requeue_after == timedelta(minutes=30)
 
 
 class TestTidying:

@@ -70,10 +70,12 @@ def last_progress(situation: Situation) -> datetime | None:
     attempt = situation.open_attempt
     if attempt is None or attempt.running_at is None:
         return None
+    listening = situation.settings.watching_since
     if situation.report is not None:
-        return situation.report.progressed_at
-    heard, listening = situation.status.last_report_time, situation.settings.watching_since
-    if heard is None or heard < attempt.running_at:
+        heard = situation.report.progressed_at
+    elif situation.status.last_report_time is not None and situation.status.last_report_time >= attempt.running_at:
+        heard = situation.status.last_report_time
+    else:
         return None
     return max(heard, listening) if listening is not None else heard
 
