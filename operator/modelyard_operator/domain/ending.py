@@ -72,7 +72,7 @@ def ending_of(attempt: Attempt, job: ObservedJob | None, pod: ObservedPod | None
     if job is not None and job.outcome is not None:
         return _ending_of_job(attempt, job)
     if job is None and attempt.job_uid is not None:
-        return _stopped(attempt) or Ending(
+        return stopped(attempt) or Ending(
             Verdict.INTERRUPTED, Reason.LOST, f"Job {attempt.job_name} is gone, and nothing tells how it ended"
         )
     return None
@@ -96,9 +96,9 @@ def _ending_of_pod(attempt: Attempt, pod: ObservedPod, job: ObservedJob | None) 
 
 def _ending_from_outside(attempt: Attempt, pod: ObservedPod, job: ObservedJob | None) -> Ending | None:
     """Who ended the pod: this operator, its Job's deadline, or Kubernetes."""
-    stopped = _stopped(attempt)
-    if stopped is not None:
-        return stopped
+    own = stopped(attempt)
+    if own is not None:
+        return own
     if job is not None and job.outcome_reason == "DeadlineExceeded":
         return _deadline(job)
     if pod.disruption is not None:
@@ -165,9 +165,9 @@ def _ending_of_job(attempt: Attempt, job: ObservedJob) -> Ending:
         decided = _ending_of_exit(termination, None, with_interruptions=False)
         if decided is not None:
             return decided
-    stopped = _stopped(attempt)
-    if stopped is not None:
-        return stopped
+    own = stopped(attempt)
+    if own is not None:
+        return own
     if job.outcome_reason == "DeadlineExceeded":
         return _deadline(job)
     if _DISRUPTION_IN_JOB in job.outcome_message or (code is not None and int(code.group(1)) == ExitCode.INTERRUPTED):
@@ -181,7 +181,7 @@ def _deadline(job: ObservedJob) -> Ending:
     return Ending(verdict, Reason.ACTIVE_DEADLINE_EXCEEDED, message, ended_at=job.outcome_at)
 
 
-def _stopped(attempt: Attempt) -> Ending | None:
+def stopped(attempt: Attempt) -> Ending | None:
     """The ending that the operator itself has brought about and noted in status beforehand."""
     for reason, (verdict, message) in _OWN_WORD.items():
         if attempt.reason == reason:

@@ -24,7 +24,8 @@ class Silent:
     """An API server with nothing in it."""
 
     async def list(self, path: str, selector: str | None = None) -> Any:
-        for item in ():
+        nothing: tuple[Any, ...] = ()
+        for item in nothing:
             yield item
 
 

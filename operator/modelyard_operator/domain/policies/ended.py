@@ -9,7 +9,7 @@ from modelyard_api.outcome import Reason
 from modelyard_api.status import Attempt, Phase
 
 from modelyard_operator.domain.decision import DeleteJob
-from modelyard_operator.domain.ending import Ending, Verdict, ending_of
+from modelyard_operator.domain.ending import Ending, Verdict, ending_of, stopped
 from modelyard_operator.domain.settings import RunSettings
 from modelyard_operator.domain.sighting import with_sightings
 from modelyard_operator.domain.situation import Course, Situation
@@ -38,9 +38,18 @@ def give_up_the_unreachable(situation: Situation) -> Course | None:
     message = (
         f"pod {pod.name} on node {pod.node} should have ended at {pod.gone_by:%Y-%m-%dT%H:%M:%SZ} and cannot be reached"
     )
-    course = course_after(situation, attempt, Ending(Verdict.INTERRUPTED, Reason.LOST, message))
+    ending = stopped(attempt) or Ending(Verdict.INTERRUPTED, Reason.LOST, message)
+    course = course_after(situation, attempt, ending)
     actions = (DeleteJob(job.name, job.uid, wait=False),) if job is not None else ()
     return replace(course, actions=actions)
+
+
+def until_given_up(situation: Situation) -> timedelta | None:
+    """How long a pod that is being ended is still waited for; None while nobody ends it."""
+    pod = situation.pod
+    if pod is None or pod.gone_by is None:
+        return None
+    return max(timedelta(0), pod.gone_by + situation.settings.lost_pod_grace - situation.now)
 
 
 def course_after(situation: Situation, attempt: Attempt, ending: Ending) -> Course:

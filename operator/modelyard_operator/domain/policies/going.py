@@ -9,6 +9,7 @@ from modelyard_api.status import Attempt, Phase
 
 from modelyard_operator.domain.decision import CreateJob
 from modelyard_operator.domain.observed import ObservedPod
+from modelyard_operator.domain.policies.ended import until_given_up
 from modelyard_operator.domain.policies.stopping import last_progress
 from modelyard_operator.domain.sighting import with_sightings
 from modelyard_operator.domain.situation import Course, Situation
@@ -80,13 +81,12 @@ def _running(situation: Situation, pod: str) -> tuple[Phase, str, str]:
 
 def _next_deadline(situation: Situation, attempt: Attempt) -> timedelta | None:
     """When a time limit of this attempt runs out, should nothing happen before."""
-    recovery, status, pod = situation.spec.recovery, situation.status, situation.pod
+    recovery, status = situation.spec.recovery, situation.status
     limits = [situation.remaining(recovery.active_deadline, status.started_at or attempt.started_at)]
     if attempt.running_at is None:
         limits.append(situation.remaining(recovery.start_deadline, attempt.started_at))
     progressed = last_progress(situation)
     if progressed is not None:
         limits.append(situation.remaining(recovery.stall_timeout, progressed))
-    if pod is not None and pod.gone_by is not None:
-        limits.append(max(timedelta(0), pod.gone_by + situation.settings.lost_pod_grace - situation.now))
+    limits.append(until_given_up(situation))
     return min((limit for limit in limits if limit is not None), default=None)

@@ -9,7 +9,7 @@ from modelyard_api.status import Attempt
 
 from modelyard_operator.domain.decision import DeleteJob
 from modelyard_operator.domain.ending import Ending, Verdict
-from modelyard_operator.domain.policies.ended import course_after
+from modelyard_operator.domain.policies.ended import course_after, until_given_up
 from modelyard_operator.domain.sighting import with_sightings
 from modelyard_operator.domain.situation import Course, Situation
 
@@ -89,7 +89,9 @@ def _stop(situation: Situation, attempt: Attempt, reason: str, message: str) -> 
         update={"reason": str(reason), "message": message}
     )
     actions = () if job.deleting else (DeleteJob(job.name, job.uid),)
-    return Course(situation.status.phase, "Stopping", message, stopping, actions=actions)
+    return Course(
+        situation.status.phase, "Stopping", message, stopping, actions=actions, requeue_after=until_given_up(situation)
+    )
 
 
 def _without_job(reason: str, message: str) -> Ending:
