@@ -444,6 +444,15 @@ class TestStopping:
             assert world.decide().requeue_after == timedelta(minutes=30)
 
 
+class TestStoppingOutOfReach:
+    def test_a_pod_that_was_told_to_stop_is_given_up_in_time_and_for_the_reason_it_was_told(self) -> None:
+        world = a_run().begun().pod_running().edited(suspend=True).looked_at()
+        world.pod_changed(gone_by=world.now + timedelta(seconds=120))
+        assert world.decide().requeue_after == timedelta(seconds=180)
+        world.later(seconds=180).looked_at()
+        assert (world.status.phase, world.status.attempts[0].reason) == (Phase.SUSPENDED, Reason.SUSPENDED)
+
+
 class TestTidying:
     def test_a_finished_job_expires_only_once_its_outcome_stands_in_status(self) -> None:
         world = a_run(recovery={"ttlAfterFinished": "1h"}).begun().pod_running().pod_exits(0).job_ends("Complete")
@@ -477,6 +486,16 @@ class TestConditions:
         world = a_run().begun().edited(approval={"approved": True}).looked_at()
         assert world.status.observed_generation == 2
         assert {condition.observed_generation for condition in world.status.conditions} == {2}
+
+    def test_an_edit_of_a_finished_run_is_observed_and_changes_nothing_else(self) -> None:
+        world = a_run().begun().pod_running().pod_exits(0).looked_at()
+        before = world.status
+        world.later(hours=1).edited(suspend=True)
+        assert world.decide().actions == (DeleteJob(world.jobs[1].name, "job-1"),)
+        world.looked_at()
+        assert (world.status.phase, world.status.observed_generation) == (Phase.COMPLETE, 2)
+        assert (world.status.finished_at, world.status.reason) == (before.finished_at, before.reason)
+        assert world.decide().status == world.status
 
 
 def replace_job_uid(status: TrainingRunStatus) -> TrainingRunStatus:

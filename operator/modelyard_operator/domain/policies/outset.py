@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from modelyard_api.outcome import Reason
 from modelyard_api.status import Phase
 
@@ -14,8 +16,11 @@ def leave_the_deleted(situation: Situation) -> Course | None:
 
 
 def leave_the_finished(situation: Situation) -> Course | None:
-    """Complete and Failed are for ever: a new try is a new run."""
-    return _as_it_stands(situation) if situation.status.phase in (Phase.COMPLETE, Phase.FAILED) else None
+    """Complete and Failed are for ever: a new try is a new run. An edit is observed, or kstatus waits without end."""
+    if situation.status.phase not in (Phase.COMPLETE, Phase.FAILED):
+        return None
+    observed = situation.status.observed_generation == situation.observed.run.generation
+    return replace(_as_it_stands(situation), as_it_stands=observed)
 
 
 def refuse_the_unreadable(situation: Situation) -> Course | None:
