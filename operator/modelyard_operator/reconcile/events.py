@@ -23,6 +23,7 @@ from modelyard_operator.metrics import EVENTS_DROPPED, WRITES
 
 _log = logging.getLogger(__name__)
 _LONGEST_NOTE = 1024
+"""Bytes: the API server refuses an Event whose note is longer."""
 _NORMAL, _WARNING = "Normal", "Warning"
 _TOLD_BY_STATUS = (ConditionType.COMPLETE, ConditionType.SUSPENDED)
 
@@ -122,7 +123,7 @@ def _event(told: _Told, instance: str) -> JsonObject:
         "reportingInstance": instance[:128],
         "action": "Reconcile",
         "reason": told.note.reason[:128],
-        "note": told.note.message[:_LONGEST_NOTE],
+        "note": told.note.message.encode()[:_LONGEST_NOTE].decode(errors="ignore"),
         "type": told.note.kind,
         "regarding": {
             "apiVersion": API_VERSION,
