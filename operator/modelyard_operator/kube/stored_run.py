@@ -37,6 +37,11 @@ class StoredRun:
         """Whether it is Complete or Failed."""
         return self.phase in _OVER
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has looked at it yet."""
+        return self.status == b"{}"
+
     def observed(self) -> ObservedRun:
         """The run as `domain` sees it.
 

@@ -36,7 +36,8 @@ class Observer:
         run = store_run(raw)
         changed = self._cache.drop_run(run) if kind == DELETED else self._cache.store_run(run)
         if changed:
-            self._queue.add(run.key)
+            # A run that has no Job yet keeps a person waiting: its GPU idles until it has.
+            self._queue.add(run.key, first=run.is_new)
 
     def saw_job(self, kind: str | None, raw: Raw) -> None:
         """An event of a Job with our labels."""

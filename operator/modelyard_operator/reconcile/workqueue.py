@@ -10,9 +10,13 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 
 
+_FIRST_IN_A_ROW = 3
+
+
 class WorkQueue(Generic[Key]):
     """The work queue of Kubernetes' own controllers, for one event loop.
 
+    Keys that are `first` go before others, three to one: they may hurry, but nobody waits for ever behind them.
     A key that is added while it is worked on is handed out again after it; of several delays the shortest counts.
 
     Args:
@@ -23,7 +27,9 @@ class WorkQueue(Generic[Key]):
     def __init__(self, first_delay: float = 0.05, longest_delay: float = 120) -> None:
         self._first_delay = first_delay
         self._longest_delay = longest_delay
+        self._first: deque[Key] = deque()
         self._ready: deque[Key] = deque()
+        self._in_a_row = 0
         self._dirty: set[Key] = set()
         self._at_work: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -32,16 +38,16 @@ class WorkQueue(Generic[Key]):
 
     def __len__(self) -> int:
         """Keys that wait for a worker."""
-        return len(self._ready)
+        return len(self._first) + len(self._ready)
 
-    def add(self, key: Key) -> None:
-        """Have `key` worked on as soon as possible."""
+    def add(self, key: Key, *, first: bool = False) -> None:
+        """Have `key` worked on as soon as possible, and before others if it is `first`."""
         self._drop_timer(key)
         if key in self._dirty:
             return
         self._dirty.add(key)
         if key not in self._at_work:
-            self._hand_out(key)
+            self._hand_out(key, first=first)
 
     def add_after(self, key: Key, delay: float) -> None:
         """Have `key` worked on in `delay` seconds, or earlier where it was asked for."""
@@ -69,10 +75,10 @@ class WorkQueue(Generic[Key]):
 
     async def get(self) -> Key:
         """The next key. Call `done` with it afterwards, whatever happened."""
-        while not self._ready:
+        while not len(self):
             self._available.clear()
             await self._available.wait()
-        key = self._ready.popleft()
+        key = self._next()
         self._dirty.discard(key)
         self._at_work.add(key)
         return key
@@ -89,11 +95,19 @@ class WorkQueue(Generic[Key]):
             timer.cancel()
         self._timers.clear()
         self._failures.clear()
+        self._first.clear()
         self._ready.clear()
         self._dirty.clear()
 
-    def _hand_out(self, key: Key) -> None:
-        self._ready.append(key)
+    def _next(self) -> Key:
+        if self._first and (self._in_a_row < _FIRST_IN_A_ROW or not self._ready):
+            self._in_a_row += 1
+            return self._first.popleft()
+        self._in_a_row = 0
+        return self._ready.popleft()
+
+    def _hand_out(self, key: Key, *, first: bool = False) -> None:
+        (self._first if first else self._ready).append(key)
         self._available.set()
 
     def _drop_timer(self, key: Key) -> None:

@@ -78,6 +78,14 @@ async def test_clearing_leaves_nothing_behind(queue: WorkQueue[str]) -> None:
     assert await nothing_comes(queue)
 
 
+async def test_those_who_hurry_go_first_but_not_for_ever(queue: WorkQueue[str]) -> None:
+    for key in ("a", "b"):
+        queue.add(key)
+    for key in ("1", "2", "3", "4", "5"):
+        queue.add(key, first=True)
+    assert [await queue.get() for _ in range(7)] == ["1", "2", "3", "a", "4", "5", "b"]
+
+
 async def test_one_worker_a_key_among_many(queue: WorkQueue[str]) -> None:
     at_work: set[str] = set()
     served = 0
