@@ -1,31 +1,62 @@
-"""The Events that people are told."""
+"""What is worth an Event: little, since each is one more write."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, cast
+from modelyard_api.outcome import Reason
+from modelyard_api.report import Stage
+from modelyard_api.status import TrainingRunStatus
+from modelyard_operator.domain.observed import Trouble
+from modelyard_operator.reconcile.events import notes
 
-from modelyard_operator.kube.client import KubeClient
-from modelyard_operator.reconcile.events import EventWriter, Note
-
-from tests.unit.operator_.world import a_run
+from tests.unit.operator_.world import World, a_run, last_words
 
 
-async def test_a_note_is_cut_by_bytes_since_the_api_server_counts_them() -> None:
-    written: list[dict[str, Any]] = []
-    told = asyncio.Event()
+def told(world: World) -> list[tuple[str, str]]:
+    """Type and reason of the Events that the next look would write."""
+    return [(note.kind, note.reason) for note in notes(world.status, world.decide().status)]
 
-    class Noting:
-        async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-            written.append(body)
-            told.set()
-            return {}
 
-    events = EventWriter(cast("KubeClient", Noting()), "test")
-    events.tell(a_run().run, Note("Warning", "LabelInvalid", "ä" * 1024))
-    working = asyncio.create_task(events.work())
-    try:
-        await asyncio.wait_for(told.wait(), 5)
-    finally:
-        working.cancel()
-    assert written[0]["note"] == "ä" * 512
+def test_a_first_visit_is_no_news() -> None:
+    assert told(a_run()) == []
+
+
+def test_the_usual_start_is_told_once_it_is_over() -> None:
+    world = a_run().begun().pod_created()
+    assert told(world) == []
+    world.pod_created(phase="Running", node="gpu-1", running_at=world.now)
+    assert told(world) == [("Normal", "Running")]
+
+
+def test_progress_is_no_news() -> None:
+    world = a_run().begun().pod_running()
+    for stage in (Stage.TRAINING, Stage.EXPORTING, Stage.PUBLISHING):
+        assert told(world.heard(stage, epoch=3)) == []
+        world.looked_at()
+
+
+def test_trouble_is_told_once() -> None:
+    world = a_run().begun().pod_created(unscheduled=Trouble("Unschedulable", "no GPU"))
+    assert told(world) == [("Warning", "Unschedulable")]
+    world.looked_at().pod_changed(unscheduled=Trouble("Unschedulable", "still no GPU"))
+    assert told(world) == []
+
+
+def test_the_end_is_told() -> None:
+    world = a_run().begun().pod_running()
+    assert told(world.pod_exits(0)) == [("Normal", "Complete")]
+    assert told(a_run().begun().pod_running().pod_exits(10, last_words(Reason.LABEL_INVALID))) == [
+        ("Warning", "LabelInvalid")
+    ]
+
+
+def test_a_retry_is_told_with_what_went_wrong() -> None:
+    world = a_run().begun().pod_running().pod_exits(1, "boom")
+    assert told(world) == [("Warning", "Retrying")]
+    (note,) = notes(world.status, world.decide().status)
+    assert "boom" in note.message
+
+
+def test_nothing_new_is_no_news() -> None:
+    status = a_run().begun().pod_running().status
+    assert notes(status, status) == []
+    assert notes(TrainingRunStatus(), TrainingRunStatus()) == []
