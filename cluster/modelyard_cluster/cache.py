@@ -9,21 +9,44 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .shell import CommandFailed
+
+DEFAULT_CACHE = Path("/var/cache/modelyard")
 DEFAULT_STATE = Path("/var/lib/modelyard")
 REPOSITORY = Path(__file__).resolve().parents[2]
+MARKER = ".modelyard"
+"""Lies in a folder that we were given, and that held nothing else then."""
+IN_CACHE = frozenset({"bin", "sources", "go", "docker", "debian", "logs", "uv", "uv-tool", "tools.lock"})
+"""What we put into the cache, beside folders named scratch-*."""
 
 
 def cache_folder() -> Path:
     """The one folder that `make demo-clean` leaves behind: $MODELYARD_CACHE, by default /var/cache/modelyard."""
-    folder = Path(os.environ.get("MODELYARD_CACHE", "/var/cache/modelyard"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return _own("MODELYARD_CACHE", DEFAULT_CACHE, IN_CACHE)
 
 
 def state_folder() -> Path:
     """What lives only as long as the clusters do: $MODELYARD_STATE, by default /var/lib/modelyard."""
-    folder = Path(os.environ.get("MODELYARD_STATE", DEFAULT_STATE))
+    return _own("MODELYARD_STATE", DEFAULT_STATE, frozenset())
+
+
+def _own(variable: str, default: Path, known: frozenset[str]) -> Path:
+    """The folder that `variable` names, which is ours alone: cleaning up removes all or much of what is in it.
+
+    Raises:
+        CommandFailed: files of others are in it, such as in a home folder.
+    """
+    folder = Path(os.environ.get(variable, default))
     folder.mkdir(parents=True, exist_ok=True)
+    marker = folder / MARKER
+    if folder == default or marker.exists():
+        return folder
+    if others := sorted(entry.name for entry in folder.iterdir() if entry.name not in known):
+        raise CommandFailed(
+            f"{variable}: {folder} holds what is not Modelyard's, such as {others[0]}; "
+            "a folder that is empty or not there yet would be right, since it is removed again."
+        )
+    marker.touch()
     return folder
 
 

@@ -6,10 +6,8 @@ import shutil
 
 from . import demo, kind, leftovers
 from . import engine as engines
-from .cache import cache_folder, state_folder
+from .cache import IN_CACHE, MARKER, cache_folder, state_folder
 from .shell import succeeds
-
-_IN_CACHE = ("bin", "sources", "go", "docker", "debian", "logs", "uv", "uv-tool", "tools.lock")
 
 
 def demo_clean() -> None:
@@ -32,7 +30,7 @@ def cache_clean() -> None:
     """Remove what was downloaded and built, too: only what is known to be ours, should the folder hold more."""
     demo_clean()
     folder = cache_folder()
-    for entry in (*(folder / name for name in _IN_CACHE), *folder.glob("scratch-*")):
+    for entry in (*(folder / name for name in (*IN_CACHE, MARKER)), *folder.glob("scratch-*")):
         shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()

@@ -195,7 +195,9 @@ def _forget_context(context: str) -> None:
         run(*config, "unset", "current-context")
     if not run(*config, "view", "--output=jsonpath={.clusters}{.users}{.contexts}").strip("[]nul"):
         file.unlink()
-        for cache in ("cache", "http-cache"):
-            shutil.rmtree(file.parent / cache, ignore_errors=True)
-        if file.parent.name == ".kube" and not any(file.parent.iterdir()):
-            file.parent.rmdir()
+        home = Path.home() / ".kube"
+        if file.parent == home:  # beside a kubeconfig in any other place, `cache` is somebody else's
+            for cache in ("cache", "http-cache"):
+                shutil.rmtree(home / cache, ignore_errors=True)
+            if not any(home.iterdir()):
+                home.rmdir()
