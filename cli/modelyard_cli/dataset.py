@@ -27,14 +27,16 @@ def push_here(folder: Path, uri: str, endpoint: str | None, region: str) -> int:
         location = S3Location(uri=uri, endpoint=endpoint, region=region)
     except ValidationError as error:
         for problem in error.errors():
-            console.print(f"[red]{problem['loc'][0]}: {problem['msg']}", highlight=False)
+            console.print(f"{problem['loc'][0]}: {problem['msg']}", style="red", markup=False, highlight=False)
         return ExitCode.USER_ERROR
     try:
         store = open_store(location, _NO_SECRET, in_cluster=False, what="dataset")
         with console.status("reading") as status:
             pushed = push_dataset(store, folder, status.update, usable_cpus())
     except RunError as error:
-        console.print(f"[red]{error.reason}: {error.message}", highlight=False)
+        console.print(f"{error.reason}: {error.message}", style="red", markup=False, highlight=False)
         return EXIT_CODES.get(error.reason, 1)
-    console.print(f"{pushed.files} files, {pushed.size:,} bytes at {pushed.uri}/, SHA256SUMS last", highlight=False)
+    console.print(
+        f"{pushed.files} files, {pushed.size:,} bytes at {pushed.uri}/, SHA256SUMS last", markup=False, highlight=False
+    )
     return ExitCode.SUCCESS

@@ -35,7 +35,7 @@ def train_here(manifest: Path, output: Path | None, dataset: Path | None, scratc
     try:
         document = document_of(load_run(manifest.read_text(encoding="utf-8")), output, dataset)
     except ValueError as error:
-        console.print(f"[red]{manifest}: {error}", highlight=False)
+        console.print(f"{manifest}: {error}", style="red", markup=False, highlight=False)
         return ExitCode.USER_ERROR
     with ExitStack() as stack:
         folder = scratch or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="modelyard-")))
@@ -46,7 +46,7 @@ def train_here(manifest: Path, output: Path | None, dataset: Path | None, scratc
             finished = run(document, Places(folder, in_cluster=False), progress)
         except RunError as error:
             stack.close()
-            console.print(f"[red]{error.reason}: {error.message}", highlight=False)
+            console.print(f"{error.reason}: {error.message}", style="red", markup=False, highlight=False)
             return EXIT_CODES.get(error.reason, 1)
         except (Interrupted, KeyboardInterrupt):
             stack.close()
@@ -80,7 +80,7 @@ def _say(finished: Finished, progress: Progress, console: Console) -> None:
     console.print(f"[green]done[/green]  {metrics}", highlight=False)
     for artifact in finished.published.artifacts:
         console.print(f"  {artifact.name:<28} {artifact.bytes:>11,} bytes  {artifact.sha256[:16]}", highlight=False)
-    console.print(f"in {finished.published.uri}, listed in SHA256SUMS", highlight=False)
+    console.print(f"in {finished.published.uri}, listed in SHA256SUMS", markup=False, highlight=False)
 
 
 def _log_to(console: Console) -> None:

@@ -79,6 +79,18 @@ def test_an_unknown_architecture_is_refused_with_the_nearest(tmp_path: Path) -> 
     )
 
 
+def test_a_message_with_brackets_is_shown_whole(tmp_path: Path) -> None:
+    folder = make_dataset(tmp_path / "data")
+    (folder / "SHA256SUMS").unlink()
+    (folder / "data.yaml").write_text("names: cat\n")
+    refused = modelyard(
+        *("train", str(REPOSITORY / "examples" / "digits.yaml")),
+        *("--dataset", str(folder), "--output", str(tmp_path / "out")),
+    )
+    assert refused.returncode == ExitCode.USER_ERROR
+    assert "such as [cat, dog] or {0: cat, 1: dog}" in refused.stderr
+
+
 def test_results_never_mix_with_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("do not touch")
