@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -71,7 +72,12 @@ class Snapshot:
             elapsed_seconds=round(self.elapsed_seconds, 3),
             eta_seconds=None if self.eta_seconds is None else round(self.eta_seconds, 3),
             batch_size=self.batch_size,
-            metrics=[ReportedMetric(name=name, value=value) for name, value in list(self.metrics.items())[:64]],
+            # JSON has no NaN, and a report with one would be refused whole.
+            metrics=[
+                ReportedMetric(name=name, value=value)
+                for name, value in list(self.metrics.items())[:64]
+                if math.isfinite(value)
+            ],
             best=self.best,
             dataset=self.dataset,
             artifacts=list(self.artifacts[:64]),

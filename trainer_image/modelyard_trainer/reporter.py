@@ -58,7 +58,7 @@ class Reporter:
             except ReportRefusedError as error:
                 _log.warning("the last report was refused: %s", error)
                 return
-            except OSError as error:
+            except Exception as error:  # nor may it change how the run ended
                 if time.monotonic() + _FINAL_PAUSE_SECONDS > until:
                     _log.warning("the last report could not be delivered: %s", error)
                     return
@@ -82,7 +82,7 @@ class Reporter:
             self._urgent.clear()
             try:
                 self._send()
-            except (OSError, ReportRefusedError) as error:
+            except Exception as error:  # whatever it is: without this thread the run would look hung
                 # Said once, not every few seconds for days.
                 _log.log(logging.DEBUG if self._warned else logging.WARNING, "report not delivered: %s", error)
                 self._warned = True

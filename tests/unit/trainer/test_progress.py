@@ -71,3 +71,9 @@ def test_the_cgroups_quota_counts_not_the_machine(tmp_path: Path) -> None:
     assert usable_cpus(tmp_path) == 1
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1")
     assert usable_cpus(tmp_path) == everything
+
+
+def test_a_metric_that_is_no_number_is_left_out_of_reports() -> None:
+    progress = Progress(attempt=1, batch_size=8, epochs=2)
+    progress.epoch_done(1, {"mAP50": 0.5, "val/box_loss": float("nan"), "val/cls_loss": float("inf")}, None)
+    assert [metric.name for metric in progress.now.report(1).metrics] == ["mAP50"]
