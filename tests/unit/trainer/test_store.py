@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -273,3 +273,54 @@ def test_the_first_failure_stops_the_other_transfers(store: RealStore, tmp_path:
     with pytest.raises(RunError, match="gone"):
         in_parallel(bring, map(str, range(40)), counter)
     assert len(done) < 39
+
+
+class Answers:
+    """A store that breaks off once, and then sends the whole object though a part of it was asked for."""
+
+    content = b"0123456789"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def get_object(self, **_request: str) -> dict[str, object]:
+        self.asked += 1
+        return {
+            "ETag": "x",
+            "ContentLength": len(self.content),
+            "Body": self,
+            "ResponseMetadata": {"HTTPStatusCode": 200},
+        }
+
+    def iter_chunks(self, _size: int) -> Iterator[bytes]:
+        yield self.content[:4]
+        if self.asked == 1:
+            raise ConnectionError("cut off")
+        yield self.content[4:]
+
+
+def test_a_store_that_cannot_send_parts_is_read_from_the_start(tmp_path: Path) -> None:
+    yard = open_store(
+        S3Location(uri="s3://datasets/", endpoint="http://127.0.0.1:1"), tmp_path, in_cluster=False, what="dataset"
+    )
+    yard.__dict__["_client"] = Answers()
+    assert yard.download("x", tmp_path / "x", lambda _n: None) == sha256(tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == Answers.content
+
+
+def test_a_store_that_knows_one_condition_only_gets_the_pointer_still(
+    store: RealStore, tmp_path: Path, prefix: str
+) -> None:
+    class Half(S3Store):
+        def write_if(self, key: str, content: bytes, etag: str | None) -> None:
+            if etag is not None:
+                raise ConditionUnsupportedError(key)
+            super().write_if(key, content, etag)
+
+    yard = opened(store, tmp_path, f"s3://models/{prefix}")
+    yard.__class__ = Half
+    publish(yard, tmp_path, "pod-1")
+    publish(yard, tmp_path, "pod-2", attempt=2)
+    there = yard.read("vision/run/uid-1/latest.json")
+    assert there is not None
+    assert json.loads(there[0])["podUid"] == "pod-2"

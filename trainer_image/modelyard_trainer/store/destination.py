@@ -91,6 +91,9 @@ class S3Destination:
             except PreconditionFailedError:
                 # Another attempt came first, or our own write did and only its answer was lost: look again.
                 continue
+            except ConditionUnsupportedError:
+                # Some stores know "only if there is none", which `prepare` tries, but not "only if it is still this".
+                self._store.write(self._run.pointer, content)
             return
         raise RunError(
             Reason.STORE_UNREACHABLE, f"{self._store.uri(self._run.pointer)} was changed again and again by others"

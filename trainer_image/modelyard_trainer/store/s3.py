@@ -28,6 +28,7 @@ THREADS = 16
 """Objects that are transferred at once; most are small, so that latency, not bandwidth, is what is waited for."""
 _PART = 32 << 20
 _READ_ATTEMPTS = 5
+_PARTIAL_CONTENT = 206
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
 _PRECONDITION = frozenset({"412", "409", "PreconditionFailed", "ConditionalRequestConflict"})
 _UNSUPPORTED = frozenset({"501", "NotImplemented", "InvalidArgument", "InvalidRequest", "400"})
@@ -100,6 +101,11 @@ class S3Store:
                 rest: dict[str, Any] = {"Range": f"bytes={done}-", "IfMatch": etag} if done else {}
                 try:
                     answer = self._client.get_object(Bucket=self._bucket, Key=self._key(key), **rest)
+                    if done and answer["ResponseMetadata"]["HTTPStatusCode"] != _PARTIAL_CONTENT:
+                        # The store sends all of it again, whatever part it was asked for.
+                        file.seek(0)
+                        file.truncate()
+                        digest, done = hashlib.sha256(), 0
                     etag, wanted = answer["ETag"], done + answer["ContentLength"]
                     for chunk in answer["Body"].iter_chunks(CHUNK):
                         file.write(chunk)
@@ -113,7 +119,7 @@ class S3Store:
                         unfinished.unlink(missing_ok=True)
                         return None
                     raise
-                except (BotoCoreError, urllib3.exceptions.HTTPError, OSError):
+                except (BotoCoreError, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError):
                     if attempt == _READ_ATTEMPTS:
                         raise
                     _log.info("%s broke off after %d bytes, taking it up again", self.uri(key), done)
