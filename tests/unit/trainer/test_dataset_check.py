@@ -318,6 +318,25 @@ def test_a_bad_coco_annotation_is_refused(annotation: dict[str, object], message
     assert message in refused.value.message
 
 
+@pytest.mark.parametrize("annotation", ["cat", {"id": 5, "image_id": [0], "category_id": 17, "bbox": [0, 0, 9, 9]}])
+def test_a_coco_annotation_of_another_kind_is_the_datas_fault(annotation: object, dataset_folder: Path) -> None:
+    folder = coco(dataset_folder)
+    file = folder / "annotations" / "instances.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"annotations": [annotation]}))
+    write_sums(folder)
+    with pytest.raises(RunError, match=r"annotations/instances.json") as refused:
+        check(folder, DatasetFormat.COCO)
+    assert refused.value.reason is Reason.LABEL_INVALID
+
+
+def test_a_split_that_names_a_picture_for_a_list_is_refused(dataset_folder: Path) -> None:
+    (dataset_folder / "data.yaml").write_text("names: [cat, dog]\ntrain: images/000.jpg\n")
+    write_sums(dataset_folder)
+    with pytest.raises(RunError, match=r"images/000.jpg is not a text file") as refused:
+        check(dataset_folder)
+    assert refused.value.reason is Reason.DATASET_INVALID
+
+
 def test_coco_that_is_not_json_names_the_line(dataset_folder: Path) -> None:
     folder = coco(dataset_folder)
     (folder / "annotations" / "instances.json").write_text('{\n"images": [\n')

@@ -93,6 +93,8 @@ def read_coco(folder: Path) -> CocoDataset:
         pictures = _pictures(folder, content, split, file)
         splits[split] = tuple(sorted(pictures.values()))
         for annotation in content.get("annotations", []):
+            if not isinstance(annotation, dict):
+                raise RunError(Reason.LABEL_INVALID, f"{file}: each of `annotations` must be a map, not {annotation!r}")
             if annotation.get("iscrowd"):
                 crowds += 1
                 continue
@@ -134,7 +136,11 @@ def _load(folder: Path, file: Path) -> dict[str, Any]:
         raise RunError(Reason.LABEL_INVALID, f"{name}, line {error.lineno}: not JSON ({error.msg})") from error
     except UnicodeDecodeError as error:
         raise RunError(Reason.LABEL_INVALID, f"{name}: not UTF-8 text") from error
-    if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("images", "categories")):
+    if (
+        not isinstance(content, dict)
+        or not all(isinstance(content.get(key), list) for key in ("images", "categories"))
+        or not isinstance(content.get("annotations", []), list)
+    ):
         raise RunError(Reason.DATASET_INVALID, f"{name}: it must have the lists `images`, `annotations`, `categories`")
     return content
 
@@ -191,9 +197,9 @@ def _annotation(
     where = f"{file}, annotation {number}"
     picture, category = annotation.get("image_id", _NONE), annotation.get("category_id", _NONE)
     box = annotation.get("bbox")
-    if picture not in pictures:
+    if not _finite(picture) or picture not in pictures:
         raise RunError(Reason.LABEL_INVALID, f"{where}: image_id {picture} is not one of `images`")
-    if category not in classes:
+    if not _finite(category) or category not in classes:
         raise RunError(Reason.LABEL_INVALID, f"{where}: category_id {category} is not one of `categories`")
     if not isinstance(box, list) or len(box) != 4 or not all(_finite(value) for value in box):
         raise RunError(Reason.LABEL_INVALID, f"{where}: `bbox` must be [left, top, width, height] in pixels")

@@ -104,7 +104,14 @@ def _find(folder: Path, description: Description, place: str) -> Path | None:
 def _listed(listing: Path, folder: Path) -> list[Path]:
     """The pictures that a text file lists, one a line, relative to the data set's folder or to the file itself."""
     found = []
-    for number, line in enumerate(listing.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    try:
+        text = listing.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RunError(
+            Reason.DATASET_INVALID,
+            f"{listing.relative_to(folder).as_posix()} is not a text file; a folder or a list would be right",
+        ) from error
+    for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         relative = line.strip().removeprefix("./")
