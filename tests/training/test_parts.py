@@ -164,3 +164,29 @@ def test_a_disk_cache_lies_in_scratch_not_beside_the_data(data: CheckedDataset, 
     assert len(list((tmp_path / "cache").glob("*.npy"))) == len(data.training)
     assert not list(data.training[0].path.parent.glob("*.npy"))
     assert Image.open(data.training[0].path).size == (64, 64)
+
+
+def test_a_picture_that_lies_on_its_side_is_shown_as_it_was_trained_on(tmp_path: Path) -> None:
+    from modelyard_trainer.tasks.detection.evaluate import _upright  # noqa: PLC0415 - only after `prepare`
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20)).save(tmp_path / "turned.jpg", exif=exif)
+    assert _upright(tmp_path / "turned.jpg").size == (20, 40)
+
+
+def test_running_out_of_memory_in_the_evaluation_is_told_as_such(
+    tmp_path: Path, data: CheckedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from modelyard_trainer.tasks.base import Fit  # noqa: PLC0415
+    from modelyard_trainer.tasks.detection import evaluate as module  # noqa: PLC0415 - only after `prepare`
+    from modelyard_trainer.tasks.detection.task import DetectionTask  # noqa: PLC0415
+
+    def run_out(*_arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(module, "evaluate", run_out)
+    task = DetectionTask(TaskContext(run_document(), tmp_path, tmp_path / "results", Progress(1, 1, 1), cpus=2))
+    with pytest.raises(RunError) as ended:
+        task.evaluate(data, Fit((), 1, ("cat", "dog"), "0"))
+    assert ended.value.reason is Reason.OUT_OF_MEMORY

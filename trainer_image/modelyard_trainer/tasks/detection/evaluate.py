@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from ultralytics.cfg import get_cfg
 from ultralytics.data import build_dataloader
 from ultralytics.models.yolo.detect import DetectionValidator
@@ -108,7 +108,13 @@ class _Examiner(DetectionValidator):  # type: ignore[misc]
             self.confusion_matrix.process_batch(copy.copy(found), truth, conf=_CONFIDENT)
             if len(self.sheet) < _SHOWN:
                 scaled = self.scale_preds(found, truth)
-                self.sheet.append((Image.open(truth["im_file"]).convert("RGB"), _drawn(scaled)))
+                self.sheet.append((_upright(Path(truth["im_file"])), _drawn(scaled)))
+
+
+def _upright(path: Path) -> Image.Image:
+    """The picture as it was trained on: turned as its EXIF says."""
+    with Image.open(path) as picture:
+        return ImageOps.exif_transpose(picture).convert("RGB")
 
 
 def _drawn(prediction: dict[str, Any]) -> list[plots.Drawn]:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# A class may be called `$5` or `a$\b$`, which is no formula.
+mpl.rcParams["text.parse_math"] = False
+
 _COLOURS = (
     "#0072b2",
     "#d55e00",

@@ -119,7 +119,8 @@ class DetectionTask:
         """Validate the published best.pt, and draw what it finds."""
         from modelyard_trainer.tasks.detection.evaluate import evaluate  # noqa: PLC0415 - imports torch
 
-        return evaluate(self._context, data, fit.device, fit.epochs)
+        with explain_memory(self._document.batch_size):
+            return evaluate(self._context, data, fit.device, fit.epochs)
 
     def export(self) -> tuple[ExportedFile, ...]:
         """Write each format that was asked for."""

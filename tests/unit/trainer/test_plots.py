@@ -1,0 +1,16 @@
+"""Plots must not end a run that is trained: whatever the classes are called, they are drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from modelyard_trainer.tasks.detection import plots
+
+NAMES = ("$\\frac$", "a$b$", "_hidden", "<b>")
+
+
+def test_class_names_are_no_formulas(tmp_path: Path) -> None:
+    plots.draw_confusion(np.eye(5), NAMES, tmp_path / "confusion.png")
+    plots.draw_precision_recall(np.linspace(0, 1, 5), np.ones((4, 5)), np.ones(4), NAMES, tmp_path / "pr.png")
+    assert (tmp_path / "confusion.png").stat().st_size and (tmp_path / "pr.png").stat().st_size
