@@ -15,6 +15,7 @@ class TriedAgain(StrEnum):
     NEVER = "never"
     COUNTED = "yes, as one of `recovery.maxRetries`"
     FREE = "yes, free of charge if the attempt had finished an epoch"
+    UNTIL_ALLOWED = "the same attempt, until its Job is allowed"
     ON_RESUME = "when `suspend` is false again"
 
 
@@ -136,6 +137,12 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Something went wrong that nobody foresaw.",
         "Read the attempt's log, and report it with the message.",
         TriedAgain.COUNTED,
+    ),
+    Reason.JOB_REFUSED: Explanation(
+        "The API server does not allow the attempt's Job: a quota is used up, Pod Security or an admission policy "
+        "forbids its pod, or a Job of its name belongs to somebody else. The message is the server's own.",
+        "Do what the message asks for; the operator goes on trying, and no retry is used up.",
+        TriedAgain.UNTIL_ALLOWED,
     ),
     Reason.LOST: Explanation(
         "The attempt's Job or pod is gone, or its node cannot be reached, and nothing tells how it ended.",

@@ -60,6 +60,7 @@ class Reason(StrEnum):
     EXPORT_DIFFERS = "ExportDiffers"
     INTERNAL_ERROR = "InternalError"
     # What only the operator sees
+    JOB_REFUSED = "JobRefused"
     LOST = "Lost"
     EVICTED = "Evicted"
     STALLED = "Stalled"

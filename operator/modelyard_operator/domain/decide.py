@@ -22,6 +22,7 @@ POLICIES: tuple[Policy, ...] = (
     # An attempt in flight
     ended.note_the_end,
     ended.give_up_the_unreachable,
+    ended.fail_the_refused,
     stopping.go_on_stopping,
     stopping.stop_the_suspended,
     stopping.stop_after_active_deadline,

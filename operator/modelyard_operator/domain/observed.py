@@ -124,6 +124,17 @@ class ObservedReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the API server did not create a Job when this process last asked for it."""
+
+    job_name: str
+    """Names run and attempt: a refusal says nothing about any other."""
+    message: str
+    final: bool
+    """Whether asking again would be answered the same for ever."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """All that is known about one run."""
 
@@ -131,3 +142,4 @@ class Observed:
     jobs: tuple[ObservedJob, ...] = ()
     pods: tuple[ObservedPod, ...] = ()
     report: ObservedReport | None = None
+    refusal: Refusal | None = None

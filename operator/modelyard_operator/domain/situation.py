@@ -12,7 +12,7 @@ from modelyard_api.status import Attempt, Phase, TrainingRunStatus
 
 from modelyard_operator.domain.decision import Action
 from modelyard_operator.domain.ending import Ending
-from modelyard_operator.domain.observed import Observed, ObservedJob, ObservedPod, ObservedReport
+from modelyard_operator.domain.observed import Observed, ObservedJob, ObservedPod, ObservedReport, Refusal
 from modelyard_operator.domain.settings import RunSettings
 
 
@@ -70,6 +70,14 @@ class Situation:
         """The latest report of that pod."""
         report, pod = self.observed.report, self.pod
         return report if report is not None and pod is not None and report.pod_uid == pod.uid else None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the Job of the latest attempt could not be created; None once there is one."""
+        refusal, latest = self.observed.refusal, self.latest
+        if refusal is None or latest is None or self.job is not None:
+            return None
+        return refusal if refusal.job_name == latest.job_name else None
 
     def remaining(self, duration: str | None, since: datetime) -> timedelta | None:
         """What is left of `duration` since a moment: None without a limit, never below zero."""

@@ -8,11 +8,11 @@ from modelyard_api.status import Attempt
 
 from modelyard_operator.domain.decision import Action, CreateJob, DeleteJob, ExpireJob
 from modelyard_operator.domain.job import job_manifest
-from modelyard_operator.domain.observed import ObservedJob, ObservedRun
+from modelyard_operator.domain.observed import ObservedJob, ObservedRun, Refusal
 from modelyard_operator.domain.settings import RunSettings
 from modelyard_operator.kube import paths
 from modelyard_operator.kube.client import KubeClient
-from modelyard_operator.kube.errors import ConflictError, NotFoundError
+from modelyard_operator.kube.errors import ApiError, ConflictError, ForbiddenError, InvalidError, NotFoundError
 from modelyard_operator.kube.parse import parse_job
 from modelyard_operator.metrics import CR_TO_JOB_SECONDS, WRITES
 from modelyard_operator.reconcile.cache import Cache
@@ -21,8 +21,16 @@ Prepare = Callable[[str], Awaitable[None]]
 """Makes a namespace ready for pods: they need the intake's CA there."""
 
 
-class JobNameTakenError(Exception):
-    """A Job of that name belongs to somebody else."""
+_REFUSED = (400, 403, 422)
+"""Quota, Pod Security, RBAC and rules; a webhook that denies without naming a code answers 400."""
+
+
+class JobRefusedError(Exception):
+    """There is no Job for an attempt: the API server refused it, or its name belongs to somebody else's."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
 
 
 class ActionRunner:
@@ -39,7 +47,7 @@ class ActionRunner:
 
         Raises:
             ApiError: the API server refused.
-            JobNameTakenError: another's Job stands in the way.
+            JobRefusedError: it refused to create the Job, or another's stands in the way.
         """
         match action:
             case CreateJob():
@@ -50,7 +58,10 @@ class ActionRunner:
                 await self._expire(run, action)
 
     async def _create(self, run: ObservedRun, attempt: Attempt) -> None:
-        await self._prepare(run.key.namespace)
+        try:
+            await self._prepare(run.key.namespace)
+        except ForbiddenError as error:
+            raise _refused(attempt, error) from error
         started_before = (attempt.started_at - (run.status.started_at or attempt.started_at)).total_seconds()
         manifest = job_manifest(run, attempt, self._settings, started_before=started_before)
         try:
@@ -59,6 +70,10 @@ class ActionRunner:
             WRITES.labels("job").inc()
         except ConflictError:
             job = await self._adopt(run, attempt)
+        except ApiError as error:
+            if error.status not in _REFUSED:
+                raise
+            raise _refused(attempt, error) from error
         self._cache.store_job(job)
         if attempt.number == 1:
             CR_TO_JOB_SECONDS.observe(self._cache.seen_for(run.uid))
@@ -69,7 +84,8 @@ class ActionRunner:
         owners = [owner["uid"] for owner in raw["metadata"].get("ownerReferences") or () if owner.get("controller")]
         if owners != [run.uid]:
             place = f"{run.key.namespace}/{attempt.job_name}"
-            raise JobNameTakenError(f"Job {place} exists and does not belong to run {run.key.name}; delete it")
+            message = f"Job {place} exists and does not belong to run {run.key.name}; delete it"
+            raise JobRefusedError(Refusal(attempt.job_name, message, final=False))
         return parse_job(raw)
 
     async def _delete(self, run: ObservedRun, action: DeleteJob) -> None:
@@ -94,6 +110,10 @@ class ActionRunner:
         except NotFoundError:
             return
         self._cache.store_job(parse_job(raw))
+
+
+def _refused(attempt: Attempt, error: ApiError) -> JobRefusedError:
+    return JobRefusedError(Refusal(attempt.job_name, error.message or str(error), isinstance(error, InvalidError)))
 
 
 def _attempt(run: ObservedRun, number: int) -> Attempt:

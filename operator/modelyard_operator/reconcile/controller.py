@@ -13,6 +13,7 @@ from modelyard_operator.kube.client import cancelled
 from modelyard_operator.kube.errors import ApiError, ConflictError, InvalidError
 from modelyard_operator.kube.parse import ParseError
 from modelyard_operator.metrics import INVALID, QUEUE_DEPTH, RECONCILE_ERRORS, RECONCILE_SECONDS
+from modelyard_operator.reconcile.actions import JobRefusedError
 from modelyard_operator.reconcile.reconciler import NotLeadingError, Reconciler
 from modelyard_operator.reconcile.sweep import Sweep
 from modelyard_operator.reconcile.workqueue import WorkQueue
@@ -84,7 +85,7 @@ class Controller:
             self._again_after(key, error, at_least=30)
         except ApiError as error:
             self._again_after(key, error, at_least=error.retry_after or 0)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (JobRefusedError, aiohttp.ClientError, TimeoutError) as error:
             self._again_after(key, error)
         except Exception as error:
             _log.exception("looking at a run failed", extra={"run": str(key)})

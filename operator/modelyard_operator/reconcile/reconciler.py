@@ -10,15 +10,16 @@ from datetime import UTC, datetime
 from modelyard_api.status import TrainingRunStatus
 
 from modelyard_operator.domain.decide import decide
+from modelyard_operator.domain.decision import CreateJob
 from modelyard_operator.domain.names import RUN_UID_LABEL
-from modelyard_operator.domain.observed import Observed, ObservedRun, RunKey
+from modelyard_operator.domain.observed import Observed, ObservedRun, Refusal, RunKey
 from modelyard_operator.domain.settings import RunSettings
 from modelyard_operator.kube import paths
 from modelyard_operator.kube.client import KubeClient
 from modelyard_operator.kube.errors import ConflictError, NotFoundError
 from modelyard_operator.kube.parse import parse_job, parse_pod
 from modelyard_operator.kube.stored_run import StoredRun, store_run
-from modelyard_operator.reconcile.actions import ActionRunner
+from modelyard_operator.reconcile.actions import ActionRunner, JobRefusedError
 from modelyard_operator.reconcile.cache import Cache
 from modelyard_operator.reconcile.events import EventWriter, notes
 from modelyard_operator.reconcile.reports import ReportStore
@@ -54,10 +55,12 @@ class Reconciler:
         self._events = events
         self._settings = settings
         self._is_leader = is_leader
+        self._refusals: dict[RunKey, Refusal] = {}
 
     def begin(self) -> None:
         """Lead from now on: what was heard while leading before says nothing about the time between."""
         self._reports.clear()
+        self._refusals.clear()
         self._settings = replace(self._settings, watching_since=datetime.now(UTC))
 
     async def reconcile(self, key: RunKey) -> float | None:
@@ -65,11 +68,13 @@ class Reconciler:
 
         Raises:
             ApiError, aiohttp.ClientError, TimeoutError: try again later.
+            JobRefusedError: try again later; the next look says so in status.
             NotLeadingError: leave it to the leader.
         """
         stored = self._cache.runs.get(key)
         if stored is None:
             self._writer.forget(key)
+            self._refusals.pop(key, None)
             return None
         run = stored.observed()
         observed = await self._gather(run)
@@ -84,7 +89,13 @@ class Reconciler:
                 run = replace(run, status=decision.status)
         for action in decision.actions:
             self._require_leadership()
-            await self._actions.carry_out(run, action)
+            try:
+                await self._actions.carry_out(run, action)
+            except JobRefusedError as error:
+                self._refusals[key] = error.refusal
+                raise
+            if isinstance(action, CreateJob) and self._refusals.pop(key, None) is not None:
+                waits.append(0.0)
         return min(waits, default=None)
 
     async def _write(self, stored: StoredRun, run: ObservedRun, wanted: TrainingRunStatus) -> None:
@@ -133,7 +144,8 @@ class Reconciler:
 
     def _observe(self, run: ObservedRun) -> Observed:
         pods = [pod.uid for pod in self._cache.pods_of(run.uid)]
-        return self._cache.observe(run, self._reports.of_pods(pods))
+        observed = self._cache.observe(run, self._reports.of_pods(pods))
+        return replace(observed, refusal=self._refusals.get(run.key))
 
     async def _look_for_job(self, run: ObservedRun, name: str) -> None:
         try:

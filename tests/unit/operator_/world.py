@@ -18,6 +18,7 @@ from modelyard_operator.domain.observed import (
     ObservedPod,
     ObservedReport,
     ObservedRun,
+    Refusal,
     RunKey,
     Termination,
     Trouble,
@@ -78,6 +79,7 @@ class World:
     jobs: dict[int, ObservedJob] = field(default_factory=dict)
     pods: dict[int, ObservedPod] = field(default_factory=dict)
     report: ObservedReport | None = None
+    refusal: Refusal | None = None
     settings: RunSettings = SETTINGS
 
     # What is asked
@@ -87,7 +89,7 @@ class World:
         return decide(self.observed(), self.settings, self.now)
 
     def observed(self) -> Observed:
-        return Observed(self.run, tuple(self.jobs.values()), tuple(self.pods.values()), self.report)
+        return Observed(self.run, tuple(self.jobs.values()), tuple(self.pods.values()), self.report, self.refusal)
 
     def looked_at(self) -> Self:
         """Carry the decision out: status first, then Jobs are created and begin to be deleted."""
@@ -183,6 +185,12 @@ class World:
 
     def pod_gone(self) -> Self:
         del self.pods[self.attempt]
+        return self
+
+    def job_refused(self, message: str, *, final: bool = False) -> Self:
+        """The API server did not create the latest attempt's Job."""
+        self.jobs.pop(self.attempt, None)
+        self.refusal = Refusal(self.status.attempts[-1].job_name, message, final)
         return self
 
     def job_changed(self, **fields: Any) -> Self:

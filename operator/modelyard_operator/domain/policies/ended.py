@@ -28,6 +28,14 @@ def note_the_end(situation: Situation) -> Course | None:
     return course_after(situation, attempt, ending) if ending is not None else None
 
 
+def fail_the_refused(situation: Situation) -> Course | None:
+    """A Job that breaks a rule of the API server: it is made from the spec, and the spec is fixed by now."""
+    attempt, refusal = situation.open_attempt, situation.refusal
+    if attempt is None or refusal is None or not refusal.final:
+        return None
+    return course_after(situation, attempt, Ending(Verdict.FAILED, Reason.SPEC_INVALID, refusal.message))
+
+
 def give_up_the_unreachable(situation: Situation) -> Course | None:
     """A pod that should have ended long ago: its node is out of reach. What it may still write is never seen."""
     attempt, pod, job = situation.open_attempt, situation.pod, situation.job

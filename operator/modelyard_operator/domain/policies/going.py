@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from modelyard_api.outcome import Reason
 from modelyard_api.report import Stage
 from modelyard_api.status import Attempt, Phase
 
@@ -64,6 +65,11 @@ def _without_pod(situation: Situation, attempt: Attempt) -> tuple[Phase, str, st
         queue = situation.spec.resources.queue
         where = f"in queue {queue}" if queue else "until its Job is resumed"
         return Phase.PENDING, "Queued", f"Job {job.name} waits {where}"
+    if situation.refusal is not None:
+        return Phase.STARTING, Reason.JOB_REFUSED, situation.refusal.message
+    if job is None and situation.status.reason == Reason.JOB_REFUSED:
+        # After a restart of the operator the Job is just being asked for again: until then what was known stays.
+        return Phase.STARTING, Reason.JOB_REFUSED, situation.status.message or ""
     return Phase.STARTING, "JobCreated", f"attempt {attempt.number} begins as Job {attempt.job_name}"
 
 
