@@ -64,6 +64,19 @@ class TestFirstVisit:
         assert (status.phase, status.reason) == (Phase.FAILED, Reason.SPEC_INVALID)
         assert "spec.task" in (status.message or "")
 
+    def test_a_spec_that_became_unreadable_does_not_fail_a_run_in_flight(self) -> None:
+        """An older operator took over: the Job goes on, and so does the run once the spec is understood again."""
+        world = a_run().begun().pod_running()
+        before, spec = world.status, world.run.spec
+        world.run = replace(world.run, spec=None, spec_error="spec.task: unknown")
+        for _ in range(2):
+            decision = world.later(hours=1).decide()
+            assert (decision.status, decision.actions, decision.requeue_after) == (before, (), timedelta(minutes=5))
+        world.pod_exits(0)
+        assert world.decide().status == before
+        world.run = replace(world.run, spec=spec)
+        assert world.looked_at().status.phase is Phase.COMPLETE
+
 
 class TestWaiting:
     def test_for_approval(self) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from modelyard_api.outcome import Reason
 from modelyard_api.status import Phase
 
 from modelyard_operator.domain.situation import Course, Situation
+
+_UNTIL_READ_AGAIN = timedelta(minutes=5)
 
 
 def leave_the_deleted(situation: Situation) -> Course | None:
@@ -24,10 +27,16 @@ def leave_the_finished(situation: Situation) -> Course | None:
 
 
 def refuse_the_unreadable(situation: Situation) -> Course | None:
-    """A spec that the API server let through and this operator cannot read (CRD and operator differ in version)."""
+    """A spec that the API server let through and this operator cannot read (CRD and operator differ in version).
+
+    A run that an operator has begun already was readable to that one, and its Job may be at work: it waits for such
+    an operator to come back.
+    """
     run = situation.observed.run
     if run.spec is not None:
         return None
+    if situation.status.attempts:
+        return replace(_as_it_stands(situation), requeue_after=_UNTIL_READ_AGAIN)
     return Course(Phase.FAILED, Reason.SPEC_INVALID, f"this operator cannot read the spec: {run.spec_error}")
 
 
