@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from modelyard_api.spec import TrainingRunSpec
 from modelyard_api.status import Condition, ConditionStatus, ConditionType, Phase, TrainingRunStatus
 
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
+_REASON, _LONGEST_REASON = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?"), 128
 _AT_WORK = (Phase.RUNNING, Phase.EXPORTING, Phase.UPLOADING)
 _STARTING = (Phase.PENDING, Phase.STARTING)
 _DATASET_REASONS = frozenset(
@@ -49,7 +51,19 @@ def conditions_of(
         ConditionType.STALLED: _stalled(status),
         ConditionType.SUSPENDED: _suspended(status),
     }
-    return [_condition(kind, finding, before.get(kind), generation, now) for kind, finding in findings.items()]
+    return [
+        _condition(kind, _worded(finding, status.phase), before.get(kind), generation, now)
+        for kind, finding in findings.items()
+    ]
+
+
+def _worded(finding: _Finding, phase: Phase) -> _Finding:
+    """`finding` with a reason that a condition may have: a scheduler or a kubelet is free to use any words."""
+    if len(finding.reason) <= _LONGEST_REASON and _REASON.fullmatch(finding.reason):
+        return finding
+    return _Finding(
+        finding.status, phase, f"{finding.reason}: {finding.message}" if finding.message else finding.reason
+    )
 
 
 def _condition(

@@ -28,7 +28,7 @@ def status_for(situation: Situation, course: Course) -> TrainingRunStatus:
     status = status.model_copy(
         update={
             "phase": course.phase,
-            "reason": str(course.reason),
+            "reason": str(course.reason)[:256],
             "message": course.message[:4096] or None,
             "observed_generation": situation.observed.run.generation,
             "finished_at": (status.finished_at or now) if over else None,

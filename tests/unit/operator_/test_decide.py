@@ -495,6 +495,16 @@ class TestConditions:
         world.later(seconds=5).pod_running()
         assert world.condition(ConditionType.RECONCILING).last_transition_time == world.now
 
+    @pytest.mark.parametrize("reason", ["no GPU left", "gpu-scheduler.example/Full", "Full:", "", "F" * 300])
+    def test_a_reason_that_is_no_word_moves_into_the_message(self, reason: str) -> None:
+        """A scheduler may say what it likes; the API server would refuse the whole status for it."""
+        world = a_run().begun().pod_created(unscheduled=Trouble(reason, "0/3 nodes")).looked_at()
+        condition = world.condition(ConditionType.RECONCILING)
+        assert condition.reason == Phase.STARTING
+        assert "0/3 nodes" in condition.message
+        assert reason[:256] in condition.message
+        TrainingRunStatus.model_validate(world.status.to_json_object())
+
     def test_an_edit_is_observed(self) -> None:
         world = a_run().begun().edited(approval={"approved": True}).looked_at()
         assert world.status.observed_generation == 2
