@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import aiohttp
 import jwt
 
 from modelyard_operator.kube.client import KubeClient
+from modelyard_operator.kube.errors import ApiError
 
+_log = logging.getLogger(__name__)
 _DISCOVERY = "/.well-known/openid-configuration"
 _KEYS = "/openid/v1/jwks"
 
@@ -28,8 +32,9 @@ class SigningKeys:
 
     Args:
         client: any service account may read the keys.
-        shortest_refresh: seconds between two reads, however many unknown keys are named.
-        longest_refresh: seconds after which keys are read again, so that a withdrawn one is forgotten.
+        shortest_refresh: seconds between two reads, however many unknown keys are named and however the reads end.
+        longest_refresh: seconds after which keys are read again, so that a withdrawn one is forgotten; those that are
+            known stay while the API server cannot be read.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class SigningKeys:
         self._clock = clock
         self._known: KeySet | None = None
         self._read_at = 0.0
+        self._tried_at = 0.0
         self._lock = asyncio.Lock()
 
     async def find(self, identifier: str) -> tuple[jwt.PyJWK | None, str]:
@@ -54,13 +60,22 @@ class SigningKeys:
             ApiError, aiohttp.ClientError, TimeoutError: no keys were ever read, and they cannot be now.
         """
         async with self._lock:
-            known = self._known
-            age = self._clock() - self._read_at
-            if known is None or age > self._longest or (identifier not in known.keys and age > self._shortest):
-                known = await self._read()
+            known = self._known or await self._read()
+            now = self._clock()
+            wanted = identifier not in known.keys or now - self._read_at > self._longest
+            if wanted and now - self._tried_at > self._shortest:
+                known = await self._read_anew(known)
         return known.keys.get(identifier), known.issuer
 
+    async def _read_anew(self, known: KeySet) -> KeySet:
+        try:
+            return await self._read()
+        except (ApiError, aiohttp.ClientError, TimeoutError, jwt.PyJWTError) as error:
+            _log.warning("the signing keys that are known are kept", extra={"error": str(error)})
+            return known
+
     async def _read(self) -> KeySet:
+        self._tried_at = self._clock()
         discovery = await self._client.get(_DISCOVERY)
         answer = await self._client.get(_KEYS)
         keys = jwt.PyJWKSet.from_dict(answer).keys

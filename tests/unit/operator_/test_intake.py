@@ -21,6 +21,7 @@ from modelyard_operator.intake.forwarding import Forwarder
 from modelyard_operator.intake.keys import SigningKeys
 from modelyard_operator.intake.server import IntakeServer
 from modelyard_operator.kube.client import KubeClient
+from modelyard_operator.kube.errors import ApiError
 from modelyard_operator.reconcile.cache import Cache
 from modelyard_operator.reconcile.leadership import ADDRESS, CERTIFICATE
 from modelyard_operator.reconcile.reports import ReportStore
@@ -37,11 +38,14 @@ class Cluster:
 
     def __init__(self) -> None:
         self.reads = 0
+        self.trouble: Exception | None = None
 
     async def get(self, path: str) -> dict[str, Any]:
         if path == "/.well-known/openid-configuration":
             return {"issuer": ISSUER}
         self.reads += 1
+        if self.trouble is not None:
+            raise self.trouble
         key = jwt.algorithms.RSAAlgorithm.to_jwk(CLUSTER_KEY.public_key(), as_dict=True)
         return {"keys": [{**key, "kid": "one", "alg": "RS256", "use": "sig"}]}
 
@@ -267,6 +271,31 @@ async def test_unknown_keys_do_not_make_the_intake_ask_again_and_again(intake: I
     for _ in range(5):
         await intake.send(signed(claims(intake.world), OTHER_KEY, kid="unknown"))
     assert intake.cluster.reads == 1
+
+
+@pytest.mark.parametrize("trouble", [ApiError(503, "", ""), aiohttp.ClientConnectionError(), TimeoutError()])
+async def test_known_keys_are_kept_while_they_cannot_be_read_again(trouble: Exception) -> None:
+    cluster, now = Cluster(), 1000.0
+    keys = SigningKeys(cast("KubeClient", cluster), shortest_refresh=10, longest_refresh=3600, clock=lambda: now)
+    cluster.trouble = trouble
+    with pytest.raises(type(trouble)):
+        await keys.find("one")
+    cluster.trouble, cluster.reads = None, 0
+    assert (await keys.find("one"))[0] is not None
+    cluster.trouble = trouble
+    now += 3601
+    for _ in range(3):
+        assert (await keys.find("one"))[0] is not None
+        assert await keys.find("unknown") == (None, ISSUER)
+    assert cluster.reads == 2
+    now += 11
+    await keys.find("one")
+    assert cluster.reads == 3
+    cluster.trouble = None
+    now += 11
+    await keys.find("one")
+    await keys.find("one")
+    assert cluster.reads == 4
 
 
 async def test_without_the_authority_there_is_no_connection(intake: Intake) -> None:
