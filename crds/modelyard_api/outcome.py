@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from modelyard_api.base import ApiModel
-from modelyard_api.status import Artifact, BestEpoch, DatasetStatus, MetricValue
+from modelyard_api.status import Artifact, BestEpoch, DatasetStatus, MetricValue, ShortText, Text
 
 MAX_TERMINATION_MESSAGE = 4096
 """Bytes that the kubelet keeps of a termination message."""
@@ -107,13 +107,13 @@ class TerminationMessage(ApiModel):
 
     attempt: Annotated[int, Field(ge=1)]
     reason: Reason
-    message: Annotated[str, StringConstraints(max_length=1024)]
+    message: Text
     epoch: Annotated[int, Field(ge=0)] = 0
     epochs: Annotated[int, Field(ge=0)] = 0
     best: BestEpoch | None = None
     metrics: list[MetricValue] = []
     dataset: DatasetStatus | None = None
-    artifacts_uri: str | None = None
+    artifacts_uri: Text | None = None
     checksums_sha256: str | None = None
-    primary_artifact: str | None = None
+    primary_artifact: ShortText | None = None
     artifacts: list[Artifact] = []

@@ -466,6 +466,17 @@ class TestStoppingOutOfReach:
         assert (world.status.phase, world.status.attempts[0].reason) == (Phase.SUSPENDED, Reason.SUSPENDED)
 
 
+class TestLastWords:
+    @pytest.mark.parametrize("field", ["artifactsUri", "primaryArtifact"])
+    def test_what_is_longer_than_status_allows_is_not_believed(self, field: str) -> None:
+        """A custom image may write anything; the API server would refuse the whole status for it."""
+        words = last_words(Reason.COMPLETED).replace("{", f'{{"{field}":"s3://{"x" * 1024}",', 1)
+        world = a_run().begun().pod_running().pod_exits(0, words).looked_at()
+        assert world.status.phase is Phase.COMPLETE
+        assert (world.status.artifacts_uri, world.status.primary_artifact) == (None, None)
+        TrainingRunStatus.model_validate(world.status.to_json_object())
+
+
 class TestTidying:
     def test_a_finished_job_expires_only_once_its_outcome_stands_in_status(self) -> None:
         world = a_run(recovery={"ttlAfterFinished": "1h"}).begun().pod_running().pod_exits(0).job_ends("Complete")
