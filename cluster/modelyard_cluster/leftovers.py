@@ -8,7 +8,7 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .cache import DEFAULT_STATE, fingerprint, state_folder
@@ -17,6 +17,11 @@ from .shell import CommandFailed, run
 _CGROUPS = Path("/sys/fs/cgroup")
 
 _SYSCTLS = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv6/conf/default/forwarding")
+# Docker's port proxies need no mention: the kernel ends them with their dockerd.
+_DAEMONS = frozenset(
+    {"dockerd", "containerd", "containerd-shim", "containerd-shim-runc-v1", "containerd-shim-runc-v2", "runc"}
+    | {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
+)
 _OUR_BRIDGE = re.compile(r"docker0|br-[0-9a-f]{12}")
 
 
@@ -30,10 +35,13 @@ def cgroup() -> str:
 
 
 def end_processes(folders: Iterable[Path]) -> None:
-    """Kill every process of our containers, and every other one whose command line names one of `folders`."""
-    named = [f"{folder}/" for folder in folders]
+    """Kill every process of our containers, and every daemon such as we start that works below one of `folders`.
+
+    Who merely names such a folder, as a pager or an editor that shows a log does, is left alone.
+    """
+    working = list(folders)
     for _ in range(50):
-        left = _processes_in_cgroup() | _processes_naming(named)
+        left = _processes_in_cgroup() | _daemons_below(working)
         if not left:
             break
         for process in left:
@@ -103,15 +111,18 @@ def _processes_in_cgroup() -> set[int]:
     return found - {0}
 
 
-def _processes_naming(words: list[str]) -> set[int]:
-    """Processes with one of `words` on their command line, less ourselves and those that started us."""
+def _daemons_below(folders: Sequence[Path]) -> set[int]:
+    """Daemons with a path below one of `folders` in their arguments, less ourselves and those that started us."""
+    # A longer path that merely ends like ours, as a backup's does, is another one: unix:///ours/x, but not /mnt/ours/x.
+    below = re.compile("|".join(rf"(?<![\w.-]){re.escape(str(folder))}/" for folder in folders))
     found: set[int] = set()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            command = (entry / "cmdline").read_bytes().decode(errors="replace")
+            program = (entry / "exe").readlink().name.removesuffix(" (deleted)")
+            _, *arguments = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-        if any(word in command for word in words):
+        if program in _DAEMONS and any(below.search(argument) for argument in arguments):
             found.add(int(entry.name))
     return found - _ancestors()
 
