@@ -143,6 +143,8 @@ def test_no_secrets_no_wildcards_no_escalation(values: dict[str, str]) -> None:
         assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
         if "configmaps" in rule["resources"] or "leases" in rule["resources"]:
             assert rule["verbs"] == ["create"] or "resourceNames" in rule
+        if "pods" in rule["resources"]:
+            assert set(rule["verbs"]) == {"list", "watch"}
 
 
 def test_one_namespace_needs_no_cluster_role_but_the_users() -> None:
