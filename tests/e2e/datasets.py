@@ -51,7 +51,8 @@ def with_bytes(path: str, content: bytes) -> Change:
 
 
 def without_pictures(folder: Path) -> None:
-    """No picture and no label is left."""
+    """No picture and no label is left, but the folder is: S3 knows a folder only by what lies in it."""
     for kind in ("images", "labels"):
         for path in (folder / kind).iterdir():
             path.unlink()
+    (folder / "images" / "README.txt").write_text("The pictures will follow.\n")
