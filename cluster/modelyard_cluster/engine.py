@@ -131,6 +131,12 @@ def _system() -> Engine | None:
     return Engine({"DOCKER_BUILDKIT": "1"}, data=None) if _answers({}) else None
 
 
+def _another_answers() -> bool:
+    """Whether an engine that is not ours works on this machine, also while DOCKER_HOST names ours."""
+    default = {**_environment(unpack=False), "DOCKER_HOST": "unix:///var/run/docker.sock"}
+    return _system() is not None or _answers(default)
+
+
 def _socket() -> Path:
     return _folder() / "docker.sock"
 
@@ -250,12 +256,15 @@ def _is_ours(process: int) -> bool:
 
 
 def _clean() -> bool:
-    """Take away everything but the data; whether there was an engine that had not been stopped."""
+    """Take away everything but the data; whether there was an engine that had not been stopped.
+
+    Another engine's bridges and rules cannot be told from ours while it works, so that the network stays as it is then.
+    """
     crashed = (_folder() / "docker.pid").exists()
     leftovers.end_processes([_folder(), _data()])
     leftovers.unmount_below([_folder(), _data()])
     network = _folder() / "network.json"
-    if network.exists():
+    if network.exists() and not _another_answers():
         leftovers.restore_network(network, _daemon_environment())
     for entry in _folder().glob("*"):
         if entry.name not in {"bin", "helpers"}:

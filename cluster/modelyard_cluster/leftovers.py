@@ -15,7 +15,9 @@ from .cache import DEFAULT_STATE, fingerprint, state_folder
 from .shell import CommandFailed, run
 
 _CGROUPS = Path("/sys/fs/cgroup")
+_LINKS = Path("/sys/class/net")
 
+_TABLES = ("nat", "filter", "raw")
 _SYSCTLS = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv6/conf/default/forwarding")
 # Docker's port proxies need no mention: the kernel ends them with their dockerd.
 _DAEMONS = frozenset(
@@ -68,23 +70,28 @@ def unmount_below(folders: Iterable[Path]) -> None:
 
 
 def remember_network(file: Path, env: Mapping[str, str]) -> None:
-    """Write down the settings that the engine is going to change."""
+    """Write down the settings that the engine is going to change, and what others' engines have made before it."""
     policy = re.search(r"^-P FORWARD (\w+)", run("iptables", "-S", "FORWARD", env=env), re.MULTILINE)
     before = {
         "sysctls": {name: _sysctl(name).read_text().strip() for name in _SYSCTLS if _sysctl(name).exists()},
         "forward": policy[1] if policy else "ACCEPT",
+        "bridges": sorted(link.name for link in _LINKS.iterdir() if _OUR_BRIDGE.fullmatch(link.name)),
+        "rules": {table: _rules(table, env) for table in _TABLES},
     }
     file.write_text(json.dumps(before))
 
 
 def restore_network(file: Path, env: Mapping[str, str]) -> None:
-    """Remove the engine's bridges, interfaces and packet filter rules, and put the settings back as `file` has them."""
-    subnets = _remove_bridges()
-    for table in ("nat", "filter", "raw"):
-        _remove_rules(table, subnets, env)
-    if not file.exists():
+    """Remove the engine's bridges, interfaces and packet filter rules, and put the settings back as `file` has them.
+
+    Bridges, chains and rules that `file` knows were there before, such as those of a stopped engine, stay.
+    """
+    before = json.loads(file.read_text()) if file.exists() else {}
+    subnets = _remove_bridges(kept=before.get("bridges", []))
+    for table in _TABLES:
+        _remove_rules(table, subnets, env, kept=before.get("rules", {}).get(table, []))
+    if not before:
         return
-    before = json.loads(file.read_text())
     run("iptables", "-P", "FORWARD", before["forward"], env=env)
     for name, value in before["sysctls"].items():
         _sysctl(name).write_text(value)
@@ -137,10 +144,10 @@ def _ancestors() -> set[int]:
     return found
 
 
-def _remove_bridges() -> list[str]:
-    """Delete the engine's bridges with what is plugged into them; return their subnets as `172.18.`-like beginnings."""
+def _remove_bridges(kept: Sequence[str]) -> list[str]:
+    """Delete Docker's bridges but `kept`, with what plugs in; return their subnets as `172.18.`-like beginnings."""
     links = json.loads(run("ip", "-json", "address", "show") or "[]")
-    bridges = [link for link in links if _OUR_BRIDGE.fullmatch(link["ifname"])]
+    bridges = [link for link in links if _OUR_BRIDGE.fullmatch(link["ifname"]) and link["ifname"] not in kept]
     names = {link["ifname"] for link in bridges}
     for link in links:
         if link.get("master") in names:
@@ -151,12 +158,9 @@ def _remove_bridges() -> list[str]:
     return [".".join(address.split(".")[:2]) + "." for address in addresses]
 
 
-def _remove_rules(table: str, subnets: list[str], env: Mapping[str, str]) -> None:
-    """Delete the engine's rules and chains: known by Docker's chain names, its bridges, and its subnets."""
-    try:
-        lines = run("iptables", "-t", table, "-S", env=env).splitlines()
-    except CommandFailed:
-        return  # a kernel without this table holds none of its rules
+def _remove_rules(table: str, subnets: list[str], env: Mapping[str, str], kept: Sequence[str]) -> None:
+    """Delete the engine's rules and chains but `kept`: known by Docker's chain names, its bridges, and its subnets."""
+    lines = [line for line in _rules(table, env) if line not in kept]
     ours = re.compile(
         "|".join(
             ["DOCKER", r"docker0|br-[0-9a-f]{12}", *(rf"-[sd] {re.escape(subnet)}\d+\.\d+/" for subnet in subnets)]
@@ -168,6 +172,14 @@ def _remove_rules(table: str, subnets: list[str], env: Mapping[str, str]) -> Non
     for line in lines:
         if line.startswith("-N DOCKER"):
             run("iptables", "-t", table, "-X", line.split()[1], env=env)
+
+
+def _rules(table: str, env: Mapping[str, str]) -> list[str]:
+    """The table's chains and rules as `iptables -S` prints them."""
+    try:
+        return run("iptables", "-t", table, "-S", env=env).splitlines()
+    except CommandFailed:
+        return []  # a kernel without this table holds none of its rules
 
 
 def _sysctl(name: str) -> Path:

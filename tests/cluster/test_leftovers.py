@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from modelyard_cluster import leftovers
+from modelyard_cluster import engine, leftovers
 from modelyard_cluster.cache import state_folder
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -52,3 +53,78 @@ def test_a_daemon_below_our_folder_is_killed_and_a_pager_on_its_log_is_not(start
     assert daemon.wait(5) == -9
     assert pager.poll() is None
     assert elsewhere.poll() is None
+
+
+class Network:
+    """Bridges and packet filter rules that `ip` and `iptables` show and change, in place of this machine's."""
+
+    def __init__(self, links: Path) -> None:
+        self._links = links
+        self.rules = {"nat": ["-P POSTROUTING ACCEPT"], "filter": ["-P FORWARD DROP"], "raw": []}
+
+    @property
+    def bridges(self) -> set[str]:
+        return {link.name for link in self._links.iterdir()}
+
+    def add(self, bridge: str, chain: str, subnet: str) -> None:
+        """What an engine makes for a network."""
+        (self._links / bridge).mkdir(parents=True)
+        self.rules["nat"] += [f"-N {chain}", f"-A {chain} -i {bridge} -j RETURN", f"-A POSTROUTING -s {subnet} -j RET"]
+
+    def run(self, *command: str, env: object = None) -> str:
+        match command:
+            case ("ip", "-json", "address", "show"):
+                address = {"local": "172.18.0.1", "family": "inet"}
+                return json.dumps([{"ifname": name, "addr_info": [address]} for name in self.bridges])
+            case ("ip", "link", "delete", name):
+                (self._links / name).rmdir()
+            case ("iptables", "-S", "FORWARD"):
+                return self.rules["filter"][0]
+            case ("iptables", "-t", table, "-S"):
+                return "\n".join(self.rules[table])
+            case ("iptables", "-t", table, "-D", *rule):
+                self.rules[table].remove(" ".join(["-A", *rule]))
+            case ("iptables", "-t", table, "-X", chain):
+                self.rules[table].remove(f"-N {chain}")
+            case ("iptables", "-P", "FORWARD", policy):
+                self.rules["filter"][0] = f"-P FORWARD {policy}"
+            case _:
+                raise AssertionError(command)
+        return ""
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Network:
+    fake = Network(tmp_path / "net")
+    monkeypatch.setattr(leftovers, "_LINKS", tmp_path / "net")
+    monkeypatch.setattr(leftovers, "_SYSCTLS", ())
+    monkeypatch.setattr(leftovers, "run", fake.run)
+    fake.add("docker0", "DOCKER", "172.17.0.0/16")
+    return fake
+
+
+def test_the_network_of_an_engine_that_was_stopped_when_ours_started_stays(network: Network, tmp_path: Path) -> None:
+    before = {table: list(rules) for table, rules in network.rules.items()}
+    leftovers.remember_network(tmp_path / "network.json", {})
+    network.add("br-0123456789ab", "DOCKER-ISOLATION-STAGE-1", "172.18.0.0/16")
+    network.rules["filter"][0] = "-P FORWARD ACCEPT"
+    leftovers.restore_network(tmp_path / "network.json", {})
+    assert network.bridges == {"docker0"}
+    assert network.rules == before
+
+
+@pytest.mark.parametrize(("answering", "left"), [(None, set()), ("unix:///var/run/docker.sock", {"docker0"})])
+def test_the_network_is_left_alone_while_another_engine_answers(
+    answering: str | None, left: set[str], network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = state_folder() / "engine"
+    folder.mkdir()
+    (folder / "network.json").write_text(json.dumps({"sysctls": {}, "forward": "ACCEPT"}))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/docker.sock")
+    monkeypatch.setattr(engine, "_answers", lambda environment: environment.get("DOCKER_HOST") == answering)
+    monkeypatch.setattr(engine, "_daemon_environment", dict)
+    monkeypatch.setattr(leftovers, "unmount_below", list)
+    monkeypatch.setattr(leftovers, "end_processes", list)
+    engine._clean()
+    assert network.bridges == left
+    assert not (folder / "network.json").exists()
