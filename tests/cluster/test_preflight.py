@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from modelyard_cluster import preflight
+from modelyard_cluster.cache import REPOSITORY
 
 PROGRAMS = ("kind",)
 
@@ -48,6 +50,10 @@ def test_disk_is_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         f"modelyard: {preflight.DISK_GB_WARM} GB of disk are needed below {tmp_path}, and 3 GB are free: "
         "make room, or name another folder in MODELYARD_CACHE."
     )
+
+
+def test_the_readme_asks_for_as_much_disk_as_the_check() -> None:
+    assert re.findall(r"(\d+) GB of free disk", (REPOSITORY / "README.md").read_text()) == [str(preflight.DISK_GB_COLD)]
 
 
 def test_go_is_asked_for_only_when_a_program_is_to_be_built(
