@@ -11,7 +11,7 @@ from .shell import succeeds
 
 
 def demo_clean() -> None:
-    """End the clusters and the engine, and remove their files; what was downloaded and built stays in the cache."""
+    """End clusters and engine, and remove their files and the demo's artifacts; what was downloaded and built stays."""
     if engines.has_leftovers():
         engines.up()
     for name in kind.names():
@@ -23,7 +23,14 @@ def demo_clean() -> None:
     leftovers.end_processes([state_folder()])
     leftovers.unmount_below([state_folder()])
     leftovers.remove_tree(state_folder())
+    _remove_results()
+
+
+def _remove_results() -> None:
+    """Remove the demo's artifacts, and the folder build/ unless it holds something else."""
     leftovers.remove_tree(demo.RESULTS)
+    if demo.RESULTS.parent.is_dir() and not any(demo.RESULTS.parent.iterdir()):
+        demo.RESULTS.parent.rmdir()
 
 
 def cache_clean() -> None:

@@ -66,7 +66,8 @@ def demo() -> None:
         say(run("sha256sum", "--check", "SHA256SUMS", cwd=folder).rstrip())
     say(
         f"\nThe model lies in {folder}. The cluster is yours: try `kubectl get trainingruns --all-namespaces`, "
-        f"or `kubectl describe trainingrun {example.name} --namespace {example.namespace}`; `make demo-clean` ends it."
+        f"or `kubectl describe trainingrun {example.name} --namespace {example.namespace}`; `make demo-clean` ends it "
+        "and removes the model; copy what you want to keep."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from modelyard_cluster import kind
+from modelyard_cluster import clean, demo, kind
 from modelyard_cluster.cache import MARKER, cache_folder, state_folder
 from modelyard_cluster.shell import CommandFailed
 
@@ -51,3 +51,18 @@ def test_a_cache_beside_a_kubeconfig_in_another_place_is_not_kubectls(
     kind._forget_context("kind-modelyard")
     assert not (tmp_path / "config").exists()
     assert (tmp_path / "cache" / "photos").exists()
+
+
+@pytest.mark.parametrize("others", [[], ["wheel"]])
+def test_the_demos_artifacts_go_and_build_stays_only_with_files_of_others(
+    others: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = tmp_path / "build"
+    monkeypatch.setattr(demo, "RESULTS", build / "demo")
+    (build / "demo" / "digits").mkdir(parents=True)
+    for name in others:
+        (build / name).touch()
+    clean._remove_results()
+    assert [entry.name for entry in tmp_path.glob("build/*")] == others
+    assert build.exists() == bool(others)
+    clean._remove_results()
