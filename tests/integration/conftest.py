@@ -25,7 +25,7 @@ def view(served: BareControlPlane, by_hand_namespace: str) -> NamespaceView:
 
 @pytest.fixture
 def start_operator(view: NamespaceView, tmp_path: Path) -> Iterator[StartOperator]:
-    """Starts replicas that serve the test's namespace: `start_operator("one", lease_seconds=3)`."""
+    """Starts replicas that serve the test's namespace: `start_operator("one")`."""
     token = grant(view.plane, view.namespace)
     started: list[OperatorProcess] = []
 

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +24,36 @@ from modelyard_operator.kube import paths
 REPOSITORY = Path(__file__).parents[2]
 CHART = REPOSITORY / "helm" / "modelyard"
 RELEASE = "modelyard"
+# kopf imports the official client where there is one, as among the tools of development, and that takes longer than
+# all the rest.
+_AS_IN_ITS_IMAGE = """
+import runpy, sys
+sys.modules["kubernetes"] = None
+runpy.run_module("modelyard_operator", run_name="__main__", alter_sys=True)
+"""
+_PLACEHOLDER = "the-namespace"
 TRAINER_IMAGE = "trainer.example/modelyard:test"
 
 
-def rendered(namespace: str, *templates: str, **values: str) -> list[dict[str, Any]]:
-    """What the chart makes of these templates when it serves only the namespace that it is installed in."""
-    arguments = [f"--show-only=templates/{template}" for template in templates]
-    arguments += [f"--set={name}={value}" for name, value in {"watchNamespaces[0]": namespace, **values}.items()]
-    command = [str(tool("helm")), "template", RELEASE, str(CHART), f"--namespace={namespace}", *arguments]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return [document for document in yaml.safe_load_all(output) if document]
+@cache
+def rights() -> str:
+    """The service account and roles that the chart makes when it serves only its own namespace, `NAMESPACE`."""
+    arguments = ["--show-only=templates/serviceaccount.yaml", "--show-only=templates/rbac.yaml"]
+    arguments += [f"--set=watchNamespaces[0]={_PLACEHOLDER}", f"--namespace={_PLACEHOLDER}"]
+    command = [str(tool("helm")), "template", RELEASE, str(CHART), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def grant(plane: BareControlPlane, namespace: str) -> str:
     """Install the chart's service account and roles in `namespace`, and return a token for them."""
-    manifest = yaml.safe_dump_all(rendered(namespace, "serviceaccount.yaml", "rbac.yaml"))
-    plane.kubectl("apply", "--filename=-", stdin=manifest)
+    for one in yaml.safe_load_all(rights().replace(_PLACEHOLDER, namespace)):
+        plane.api.post(_collection(one), one)
     return plane.service_account_token(namespace, RELEASE, seconds=7200)
+
+
+def _collection(manifest: dict[str, Any]) -> str:
+    group = "api/v1" if manifest["apiVersion"] == "v1" else f"apis/{manifest['apiVersion']}"
+    return f"/{group}/namespaces/{manifest['metadata']['namespace']}/{manifest['kind'].lower()}s"
 
 
 @dataclass
@@ -79,10 +93,11 @@ class OperatorProcess:
             "intake-port": str(self.intake_port),
             "intake-url": f"https://localhost:{self.intake_port}",
             "retry-delay-seconds": "0.5",
+            "lease-seconds": "4",
             **self.flags,
         }
         environment = dict(os.environ) | {"KUBECONFIG": str(kubeconfig)}
-        command = [sys.executable, "-m", "modelyard_operator", *(f"--{name}={value}" for name, value in flags.items())]
+        command = [sys.executable, "-c", _AS_IN_ITS_IMAGE, *(f"--{name}={value}" for name, value in flags.items())]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         if wait:

@@ -18,7 +18,7 @@ def test_being_ready_is_not_being_the_leader(start_operator: StartOperator) -> N
 
 
 def test_a_standby_takes_over_from_a_leader_that_was_killed(view: NamespaceView, start_operator: StartOperator) -> None:
-    first, second = start_operator("one"), start_operator("two")
+    first, second = start_operator("one", lease_seconds=10), start_operator("two", lease_seconds=10)
     view.apply()
     set_running(view.plane.api, view.namespace, view.pod_of(1))
     view.wait_for_phase("Running")
@@ -41,7 +41,7 @@ def test_a_leader_that_ends_lets_go_at_once(view: NamespaceView, start_operator:
 
 
 def test_a_leader_that_was_frozen_writes_nothing_afterwards(view: NamespaceView, start_operator: StartOperator) -> None:
-    first, second = start_operator("one", lease_seconds=3), start_operator("two", lease_seconds=3)
+    first, second = start_operator("one"), start_operator("two", lease_seconds=3)
     view.apply()
     view.pod_of(1)
     first.freeze()
@@ -60,7 +60,7 @@ def test_a_leader_that_was_frozen_writes_nothing_afterwards(view: NamespaceView,
 def test_restarts_lose_nothing_and_make_nothing_twice(view: NamespaceView, start_operator: StartOperator) -> None:
     """Killed again and again while runs begin and end."""
     names = [f"run-{number}" for number in range(6)]
-    operator = start_operator("one", lease_seconds=3)
+    operator = start_operator("one")
     for number, name in enumerate(names):
         view.apply(name)
         if number % 2:

@@ -196,7 +196,7 @@ def test_a_job_that_is_there_already_is_adopted(view: NamespaceView, start_opera
         paths.run_status(view.namespace, "digits"),
         {"status": {"attempts": [{**view.status()["attempts"][0], "jobUid": None}]}},
     )
-    start_operator("two", lease_seconds=3)
+    start_operator("two")
     set_running(view.plane.api, view.namespace, view.pod_of(1))
     status = view.wait_for_phase("Running")
     assert (len(view.jobs()), status["attempts"][0]["jobUid"]) == (1, before)
