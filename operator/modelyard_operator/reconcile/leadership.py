@@ -168,7 +168,7 @@ class Leadership:
     async def _step_down(self, why: str) -> None:
         self._leads = False
         LEADER.set(0)
-        _log.warning("this replica leads no longer", extra={"why": why})
+        _log.info("this replica leads no longer", extra={"why": why})
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
