@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,20 +67,31 @@ class RealStore:
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealStore]:
     """versitygw on a free loopback port, with the buckets `datasets` and `models`."""
+    folder, port = store_folder(tmp_path_factory.mktemp("store")), free_port()
+    with serve_store(folder, port):
+        yield RealStore(f"http://127.0.0.1:{port}", folder)
+
+
+def store_folder(folder: Path) -> Path:
+    """The folder with the buckets `datasets` and `models`."""
+    (folder / "datasets").mkdir(parents=True)
+    (folder / "models").mkdir()
+    return folder
+
+
+@contextmanager
+def serve_store(folder: Path, port: int) -> Iterator[None]:
+    """versitygw over a folder, on a loopback port, until the block ends."""
     binary = Path(os.environ.get("MODELYARD_CACHE", "/var/cache/modelyard")) / "bin" / "versitygw"
     if not binary.exists():
         pytest.fail(f"{binary} is missing; `make tools` builds it")
-    folder = tmp_path_factory.mktemp("store")
-    (folder / "datasets").mkdir()
-    (folder / "models").mkdir()
-    port = free_port()
     command = [str(binary), "--quiet", "--port", f"127.0.0.1:{port}", "--access", _KEY_ID, "--secret", _SECRET]
     with subprocess.Popen(
         [*command, "posix", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         try:
             _wait_for(port, process)
-            yield RealStore(f"http://127.0.0.1:{port}", folder)
+            yield
         finally:
             process.terminate()
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,16 +16,16 @@ from modelyard_api.run_document import RunDocument
 from modelyard_api.spec import Dataset, S3Location, SecretReference
 from modelyard_trainer.dataset.fetch import fetch
 from modelyard_trainer.destination import Published
-from modelyard_trainer.errors import RunError
+from modelyard_trainer.errors import Interrupted, RunError
 from modelyard_trainer.files import parse_checksums, sha256
 from modelyard_trainer.places import Places
-from modelyard_trainer.progress import Progress
-from modelyard_trainer.store.destination import S3Destination
+from modelyard_trainer.progress import Progress, Snapshot
+from modelyard_trainer.store.destination import Patience, S3Destination
 from modelyard_trainer.store.open import open_store
 from modelyard_trainer.store.s3 import ConditionUnsupportedError, PreconditionFailedError, S3Store
 from modelyard_trainer.store.transfer import Counter, TransferStoppedError, in_parallel
 
-from tests.unit.trainer.conftest import RealStore, free_port
+from tests.unit.trainer.conftest import RealStore, free_port, serve_store, store_folder
 from tests.unit.trainer.datasets import make_dataset, run_document
 
 
@@ -189,7 +192,7 @@ def test_nothing_points_at_results_whose_upload_failed(store: RealStore, tmp_pat
     class Failing(S3Store):
         def upload(self, path: Path, key: str, count: Callable[[int], None] = lambda _n: None) -> None:
             if path.name == "curves.png":
-                raise RunError(Reason.STORE_UNREACHABLE, "gone")
+                raise RunError(Reason.CREDENTIALS_REFUSED, "gone")
             super().upload(path, key, count)
 
     yard.__class__ = Failing
@@ -324,3 +327,103 @@ def test_a_store_that_knows_one_condition_only_gets_the_pointer_still(
     there = yard.read("vision/run/uid-1/latest.json")
     assert there is not None
     assert json.loads(there[0])["podUid"] == "pod-2"
+
+
+class Recording(S3Store):
+    """A store that counts the uploads that ended well, by the file's name."""
+
+    uploads: list[str]
+    between: Callable[[str], None]
+
+    def upload(self, path: Path, key: str, count: Callable[[int], None] = lambda _n: None) -> None:
+        self.between(path.name)
+        super().upload(path, key, count)
+        self.uploads.append(path.name)
+
+
+def test_results_survive_a_store_that_is_away_for_a_while(tmp_path: Path) -> None:
+    folder, port = store_folder(tmp_path / "store"), free_port()
+    store = RealStore(f"http://127.0.0.1:{port}", folder)
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "best.pt").write_bytes(b"weights" * 1000)
+    (results / "run.json").write_text("{}")
+    yard = opened(store, tmp_path, "s3://models/")
+    yard.__class__ = Recording
+    assert isinstance(yard, Recording)
+    yard.uploads = []
+    told: list[str] = []
+    away, wait_for_first = threading.Event(), threading.Event()
+    progress = Progress(1, 1, 1)
+
+    def listen(detail: str) -> None:
+        told.append(detail)
+        if "the store is away" in detail:
+            away.set()
+
+    progress.listen(lambda snapshot, _urgent: listen(snapshot.detail))
+    first = serve_store(folder, port)
+    first.__enter__()
+
+    def stop_after_the_first(name: str) -> None:
+        if name == "run.json" and not away.is_set():
+            while "best.pt" not in yard.uploads:
+                time.sleep(0.01)
+            if not wait_for_first.is_set():
+                wait_for_first.set()
+                first.__exit__(None, None, None)
+
+    yard.between = stop_after_the_first
+    destination = S3Destination(yard, run_document(), "pod-1", Patience(60, first=0.2, longest=0.5))
+    destination.prepare()
+    published: list[Published] = []
+    publishing = threading.Thread(target=lambda: published.append(destination.publish(results, progress)))
+    publishing.start()
+    assert away.wait(60)
+    with serve_store(folder, port):
+        publishing.join(60)
+        assert [a.name for a in published[0].artifacts] == ["best.pt", "run.json"]
+        assert sorted(yard.uploads) == ["best.pt", "run.json"]
+        assert "vision/run/uid-1/latest.json" in store.keys("models")
+
+
+def unreachable(tmp_path: Path, patience: Patience) -> tuple[S3Destination, Path]:
+    location = S3Location(uri="s3://models/", endpoint=f"http://127.0.0.1:{free_port()}")
+    secret = RealStore("", tmp_path).credentials(tmp_path / "secret")
+    yard = open_store(location, secret, in_cluster=True, what="artifacts")
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "best.pt").write_bytes(b"weights")
+    return S3Destination(yard, run_document(), "pod-1", patience), results
+
+
+def test_patience_with_a_store_ends(tmp_path: Path) -> None:
+    destination, results = unreachable(tmp_path, Patience(0.1, first=0.2))
+    with pytest.raises(RunError, match="cannot be reached") as refused:
+        destination.publish(results, Progress(1, 1, 1))
+    assert refused.value.reason is Reason.STORE_UNREACHABLE
+
+
+def test_a_signal_ends_the_wait_for_a_store(tmp_path: Path) -> None:
+    destination, results = unreachable(tmp_path, Patience(1200, first=600, longest=600))
+    progress = Progress(1, 1, 1)
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise Interrupted
+
+    def kill_soon(snapshot: Snapshot, _urgent: bool) -> None:
+        if "the store is away" in snapshot.detail:
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+
+    progress.listen(kill_soon)
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(Interrupted):
+            destination.publish(results, progress)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_pauses_grow_to_a_bound() -> None:
+    patience = Patience()
+    assert [patience.pause(n) for n in (1, 2, 3, 6, 2000)] == [1, 2, 4, 30, 30]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard_api.layout import CHECKSUMS, AttemptLayout, RunLayout
@@ -17,14 +19,30 @@ from modelyard_trainer.store.s3 import ConditionUnsupportedError, PreconditionFa
 from modelyard_trainer.store.transfer import Counter, in_parallel
 
 _PROBE = ".probe"
+_LONGEST_OUTAGE = 900.0
+"""Seconds that a store may be away when results are published: less than most trainings took."""
 _log = logging.getLogger("modelyard.store")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a store that is away, and how often to ask: pauses in seconds, each twice the one before."""
+
+    total: float = _LONGEST_OUTAGE
+    first: float = 1.0
+    longest: float = 30.0
+
+    def pause(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row, counted from 1."""
+        return min(self.longest, self.first * 2.0 ** min(failures - 1, 30))
 
 
 class S3Destination:
     """Where one attempt's results go. See `modelyard_trainer.destination.Destination` for the methods."""
 
-    def __init__(self, store: S3Store, document: RunDocument, pod_uid: str) -> None:
+    def __init__(self, store: S3Store, document: RunDocument, pod_uid: str, patience: Patience | None = None) -> None:
         self._store, self._document, self._pod_uid = store, document, pod_uid
+        self._patience = patience or Patience()
         self._run = RunLayout("", document.namespace, document.name, document.uid)
         self._attempt: AttemptLayout = self._run.attempt(pod_uid)
         self._conditional = True
@@ -51,24 +69,48 @@ class S3Destination:
             _log.warning("%s", self.notices[0])
 
     def publish(self, folder: Path, progress: Progress) -> Published:
-        """Upload the files, then SHA256SUMS, then the pointer.
+        """Upload the files, then SHA256SUMS, then the pointer; wait for a store that is away, within reason.
 
         Raises:
-            RunError: Interrupted; a later attempt of the run has published.
+            RunError: Interrupted; a later attempt of the run has published. StoreUnreachable; it was away for too long.
         """
         manifest = Manifest.of(folder)
-        sizes = {name: (folder / name).stat().st_size for name in manifest.digests}
-        counter = Counter(sum(sizes.values()), progress.detail)
-        in_parallel(
-            lambda name: self._store.upload(folder / name, f"{self._attempt.artifacts}/{name}", counter.add),
-            # Large ones first, so that none of them is waited for alone at the end.
-            sorted(sizes, key=lambda name: -sizes[name]),
-            counter,
-        )
         published = manifest.published(self._store.uri(self._attempt.artifacts))
-        self._store.write(self._attempt.checksums, manifest.text.encode())
-        self._point(published)
-        return published
+        uploaded: set[str] = set()
+        failures, uploaded_before, deadline = 0, 0, 0.0
+        while True:
+            try:
+                self._upload(manifest, uploaded, progress)
+                self._store.write(self._attempt.checksums, manifest.text.encode())
+                self._point(published)
+            except RunError as error:
+                if error.reason is not Reason.STORE_UNREACHABLE:
+                    raise
+                if not failures or len(uploaded) > uploaded_before:
+                    # It was back in between, so this is another outage.
+                    failures, deadline = 0, time.monotonic() + self._patience.total
+                failures, uploaded_before = failures + 1, len(uploaded)
+                pause = self._patience.pause(failures)
+                if time.monotonic() + pause > deadline:
+                    raise
+                _log.warning("%s; trying again in %.0f s", error.message, pause)
+                progress.detail(f"the store is away, trying again in {pause:.0f} s")
+                # A signal ends this by its exception.
+                time.sleep(pause)
+            else:
+                return published
+
+    def _upload(self, manifest: Manifest, uploaded: set[str], progress: Progress) -> None:
+        """Upload what is not in `uploaded` yet, and add to it what was."""
+        sizes = {name: (manifest.folder / name).stat().st_size for name in manifest.digests if name not in uploaded}
+        counter = Counter(sum(sizes.values()), progress.detail)
+
+        def upload(name: str) -> None:
+            self._store.upload(manifest.folder / name, f"{self._attempt.artifacts}/{name}", counter.add)
+            uploaded.add(name)
+
+        # Large ones first, so that none of them is waited for alone at the end.
+        in_parallel(upload, sorted(sizes, key=lambda name: -sizes[name]), counter)
 
     def _point(self, published: Published) -> None:
         pointer = {
