@@ -40,7 +40,7 @@ class Record:
     @property
     def notices(self) -> tuple[str, ...]:
         """What a person should know but need not act upon."""
-        return (*self.dataset.notices, *self.fit.notices, *self.store_notices)
+        return (*self.dataset.notices, *self.fit.notices, *self.evaluation.notices, *self.store_notices)
 
     def write(self, folder: Path) -> None:
         """Write run.json, metrics.csv, labels.json, split.json and report.html."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 from modelyard_api.outcome import MAX_TERMINATION_MESSAGE, Reason, TerminationMessage
@@ -13,6 +14,7 @@ from modelyard_trainer.progress import Snapshot
 
 TERMINATION_LOG = Path("/dev/termination-log")
 _LONGEST_MESSAGE = 1024
+_log = logging.getLogger("modelyard.process")
 _DIGITS = 5
 
 
@@ -38,12 +40,12 @@ def termination_message(
 
 
 def write_termination_message(message: TerminationMessage, path: Path) -> None:
-    """Write it where the kubelet looks; on a computer without such a place, do nothing."""
+    """Write it where the kubelet looks. The exit code says the most: failing to add words must not change it."""
     try:
         path.write_bytes(fit(message))
-    except (FileNotFoundError, PermissionError):
-        if path != TERMINATION_LOG:
-            raise
+    except (OSError, ValueError) as error:
+        if path != TERMINATION_LOG or not isinstance(error, FileNotFoundError | PermissionError):
+            _log.warning("the termination message was not written to %s: %s", path, error)
 
 
 def fit(message: TerminationMessage) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from modelyard_trainer.tasks.detection.arguments import ultralytics_arguments
 from modelyard_trainer.tasks.detection.checkpoint import Checkpoint, build_model, load_checkpoint
 from modelyard_trainer.tasks.detection.pictures import CheckedPictures, picture_options
 
+_log = logging.getLogger("modelyard.detection")
 _SHOWN = 12
 """Pictures on the sheet of predictions."""
 _CONFIDENT = 0.25
@@ -34,11 +37,19 @@ def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tu
     box = examiner.metrics.box
     folder = context.results / "plots"
     folder.mkdir(exist_ok=True)
-    plots.draw_curves(epochs, folder / "curves.png")
-    plots.draw_confusion(examiner.confusion_matrix.matrix, checkpoint.classes, folder / "confusion_matrix.png")
     seen = [checkpoint.classes[index] for index in box.ap_class_index]
-    plots.draw_precision_recall(box.px, box.prec_values, box.ap50, seen, folder / "precision_recall.png")
-    plots.draw_predictions(examiner.sheet, checkpoint.classes, folder / "predictions.jpg")
+    confusion = examiner.confusion_matrix.matrix
+    notices = drawn(
+        {
+            "curves.png": lambda path: plots.draw_curves(epochs, path),
+            "confusion_matrix.png": lambda path: plots.draw_confusion(confusion, checkpoint.classes, path),
+            "precision_recall.png": lambda path: plots.draw_precision_recall(
+                box.px, box.prec_values, box.ap50, seen, path
+            ),
+            "predictions.jpg": lambda path: plots.draw_predictions(examiner.sheet, checkpoint.classes, path),
+        },
+        folder,
+    )
     precision, recall, map50, map50_95 = examiner.metrics.mean_results()
     return Evaluation(
         metrics={
@@ -51,7 +62,25 @@ def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tu
             name: dict(zip(("precision", "recall", "mAP50", "mAP50-95"), map(float, box.class_result(i)), strict=True))
             for i, name in enumerate(seen)
         },
+        notices=notices,
     )
+
+
+def drawn(pictures: Mapping[str, Callable[[Path], None]], folder: Path) -> tuple[str, ...]:
+    """Draw each picture into `folder`; one that cannot be drawn is no reason to throw a trained model away.
+
+    Returns:
+        A sentence for each picture that is missing.
+    """
+    notices = []
+    for name, draw in pictures.items():
+        try:
+            draw(folder / name)
+        except Exception as error:
+            _log.exception("%s could not be drawn", name)
+            (folder / name).unlink(missing_ok=True)
+            notices.append(f"plots/{name} is missing, since it could not be drawn: {error}")
+    return tuple(notices)
 
 
 def _examine(context: TaskContext, data: CheckedDataset, checkpoint: Checkpoint, device: str) -> _Examiner:
