@@ -5,6 +5,7 @@ The cluster stays after the tests, which makes the next time quicker; `make demo
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from modelyard_cluster import images
+from modelyard_cluster.cache import state_folder
 from modelyard_cluster.load import load
 
 from tests.e2e.datasets import small
 from tests.e2e.training_runs import SMALL
-from tests.e2e.yard import Yard, yard_up
+from tests.e2e.yard import CLUSTER, Yard, yard_up
 
 if TYPE_CHECKING:
     from _pytest.capture import CaptureManager
@@ -27,6 +29,7 @@ def yard(small_dataset: Path, request: pytest.FixtureRequest) -> Iterator[Yard]:
     """The cluster with everything in it, and the small data set in its store."""
     with ExitStack() as stack:
         with _shown(request):
+            stack.enter_context(_alone())
             yard = stack.enter_context(yard_up())
             yard.store.upload(small_dataset, SMALL)
         yield yard
@@ -50,6 +53,14 @@ def trainer_image(yard: Yard, request: pytest.FixtureRequest) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The real training comes last: whoever waits for it should know the rest already."""
     items.sort(key=lambda item: item.get_closest_marker("training") is not None)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait for other tests on this cluster to end: two at once take each other's room on its one worker."""
+    with (state_folder() / f"{CLUSTER}.tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
