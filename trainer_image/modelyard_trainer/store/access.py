@@ -36,10 +36,18 @@ def find_access(location: S3Location, folder: Path, *, in_cluster: bool, what: s
     """Read the Secret's files in `folder`; without a secretRef, or on a laptop, leave credentials to the AWS chain.
 
     Raises:
-        RunError: CredentialsMissing; the Secret is not there, or lacks a key.
+        RunError: CredentialsMissing; the Secret is not there, or lacks a key. SpecInvalid; the endpoint holds more
+            than a host.
     """
     found = {name: _read(folder / name) for name in (_KEY_ID, _SECRET, _TOKEN, _ENDPOINT)}
     endpoint = location.endpoint or found[_ENDPOINT] or os.environ.get(_ENDPOINT)
+    if endpoint is not None and "@" in endpoint:
+        # It would be copied into messages, run.json and the report, so it is not even named here.
+        raise RunError(
+            Reason.SPEC_INVALID,
+            f"the S3 endpoint of spec.{what} holds a user or password; the host alone would be right, with "
+            f"{_KEY_ID} and {_SECRET} in the Secret",
+        )
     if found[_KEY_ID] and found[_SECRET]:
         return Access(endpoint, location.region, found[_KEY_ID], found[_SECRET], found[_TOKEN])
     if location.secret_ref is not None and in_cluster:

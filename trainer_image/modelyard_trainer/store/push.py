@@ -37,6 +37,7 @@ def push_dataset(store: S3Store, folder: Path, tell: Callable[[str], None], thre
     paths = [path for path in files_below(folder) if path.relative_to(folder).as_posix() != CHECKSUMS]
     if not paths:
         raise RunError(Reason.DATASET_EMPTY, f"{folder} holds no files")
+    _refuse_line_breaks([path.relative_to(folder).as_posix() for path in paths])
     found = dict(zip((p.relative_to(folder).as_posix() for p in paths), sha256_of_all(paths, threads), strict=True))
     sums = folder / CHECKSUMS
     wanted = read_checksums(sums.read_bytes()) if sums.is_file() else found
@@ -52,3 +53,12 @@ def push_dataset(store: S3Store, folder: Path, tell: Callable[[str], None], thre
     in_parallel(lambda name: store.upload(folder / name, name, counter.add), list(wanted), counter)
     store.write(CHECKSUMS, format_checksums(wanted).encode())
     return Pushed(store.uri(), len(wanted), sum(sizes.values()))
+
+
+def _refuse_line_breaks(names: list[str]) -> None:
+    """A name with one would make SHA256SUMS unreadable, and a version is never written again."""
+    for name in names:
+        if name.splitlines() != [name]:
+            raise RunError(
+                Reason.DATASET_INVALID, f"the file name {name!r} holds a line break; a name on one line would be right"
+            )
