@@ -21,6 +21,8 @@ JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 RUN_LABEL = "modelyard.dev/run"
 
 JsonObject = dict[str, Any]
+Note = Callable[[JsonObject, float], None]
+"""Takes an object and the moment at which it was seen."""
 
 
 @dataclass(frozen=True)
@@ -106,20 +108,31 @@ class Load:
         if any(c["type"] == "Complete" and c["status"] == "True" for c in conditions):
             self.timeline.completed.setdefault(run["metadata"]["name"], now)
 
-    async def _watch(self, path: str, note: Callable[[JsonObject, float], None]) -> None:
-        async with self._session.get(self._api.url + path, params={"limit": "1"}) as response:
-            version = (await response.json())["metadata"]["resourceVersion"]
-        params = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "3600"}
-        timeout = aiohttp.ClientTimeout(total=None)
-        async with self._session.get(self._api.url + path, params=params, timeout=timeout) as response:
-            buffer = b""
-            async for chunk in response.content.iter_any():
-                now = time.monotonic()
-                *lines, buffer = (buffer + chunk).split(b"\n")
-                for line in lines:
-                    event = json.loads(line)
-                    if event["type"] in ("ADDED", "MODIFIED"):
-                        note(event["object"], now)
+    async def _watch(self, path: str, note: Note) -> None:
+        """Note everything for ever. An API server ends the watch of whoever reads too slowly: it goes on from there."""
+        version = await self._list(path, note)
+        while True:
+            params = {"watch": "true", "resourceVersion": version}
+            timeout = aiohttp.ClientTimeout(total=None)
+            async with self._session.get(self._api.url + path, params=params, timeout=timeout) as response:
+                buffer = b""
+                async for chunk in response.content.iter_any():
+                    now = time.monotonic()
+                    *lines, buffer = (buffer + chunk).split(b"\n")
+                    for event in map(json.loads, lines):
+                        if event["type"] == "ERROR":
+                            version = await self._list(path, note)
+                            break
+                        version = event["object"]["metadata"]["resourceVersion"]
+                        if event["type"] in ("ADDED", "MODIFIED"):
+                            note(event["object"], now)
+
+    async def _list(self, path: str, note: Note) -> str:
+        async with self._session.get(self._api.url + path) as response:
+            listed = await response.json()
+        for item in listed["items"]:
+            note(item, time.monotonic())
+        return str(listed["metadata"]["resourceVersion"])
 
     async def _count(self, path: str) -> int:
         async with self._session.get(self._api.url + path, params={"limit": "1"}) as response:
