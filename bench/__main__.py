@@ -53,7 +53,7 @@ def main() -> None:
 async def _measure(plane: BareControlPlane, folder: Path, runs: int, idle_runs: int) -> dict[str, object]:
     console = Console()
     api = Api(plane.url, plane.admin_token, ssl.create_default_context(cadata=plane.ca))
-    components = ("etcd", "kube-apiserver", "kube-controller-manager")
+    components = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
     console.print("Bare Jobs, without any operator ...")
     loads = [await bare_jobs(api, runs, CREATORS)]
     with operator_process(plane.kubeconfig, folder / "operator.log") as operator:

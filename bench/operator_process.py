@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from modelyard_cluster.daemons import free_ports
+from modelyard_cluster.operator_by_hand import operator_command
 
 from bench.usage import Usage, usage
 
@@ -38,9 +38,7 @@ def operator_process(kubeconfig: Path, log: Path) -> Iterator[OperatorProcess]:
     """
     probe_port, intake_port = free_ports(2)
     command = [
-        sys.executable,
-        "-m",
-        "modelyard_operator",
+        *operator_command(),
         "--trainer-image=trainer",
         "--namespace=default",
         "--bind-address=127.0.0.1",

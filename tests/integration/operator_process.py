@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -18,19 +17,13 @@ import yaml
 from modelyard_api.report import REPORT_PATH
 from modelyard_cluster.bare import BareControlPlane
 from modelyard_cluster.daemons import free_ports
+from modelyard_cluster.operator_by_hand import operator_command
 from modelyard_cluster.tools import tool
 from modelyard_operator.kube import paths
 
 REPOSITORY = Path(__file__).parents[2]
 CHART = REPOSITORY / "helm" / "modelyard"
 RELEASE = "modelyard"
-# kopf imports the official client where there is one, as among the tools of development, and that takes longer than
-# all the rest.
-_AS_IN_ITS_IMAGE = """
-import runpy, sys
-sys.modules["kubernetes"] = None
-runpy.run_module("modelyard_operator", run_name="__main__", alter_sys=True)
-"""
 _PLACEHOLDER = "the-namespace"
 TRAINER_IMAGE = "trainer.example/modelyard:test"
 
@@ -97,7 +90,7 @@ class OperatorProcess:
             **self.flags,
         }
         environment = dict(os.environ) | {"KUBECONFIG": str(kubeconfig)}
-        command = [sys.executable, "-c", _AS_IN_ITS_IMAGE, *(f"--{name}={value}" for name, value in flags.items())]
+        command = [*operator_command(), *(f"--{name}={value}" for name, value in flags.items())]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         if wait:
