@@ -64,6 +64,7 @@ class Operator:
             asyncio.create_task(self.events.work(), name="events"),
             asyncio.create_task(self.leadership.keep(), name="leadership"),
             asyncio.create_task(self.authority.work(), name="authority"),
+            asyncio.create_task(self.sweep.keep(self.config.sweep_seconds), name="sweep"),
         ]
         _log.info("ready", extra={"identity": self.config.identity, "runs": len(self.cache.runs)})
 
@@ -104,7 +105,7 @@ def assemble(config: Config, client: KubeClient) -> Operator:
         settings=settings,
         is_leader=leadership.leads,
     )
-    controller = Controller(queue, reconciler, sweep, workers=config.workers, sweep_seconds=config.sweep_seconds)
+    controller = Controller(queue, reconciler, sweep, workers=config.workers)
     leadership.lead(controller)
     tasks: list[asyncio.Task[None]] = []
     probes = ProbeServer(

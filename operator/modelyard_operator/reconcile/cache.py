@@ -1,4 +1,8 @@
-"""What the watches and our own writes have shown so far. An older version never replaces a newer one."""
+"""What the watches and our own writes have shown so far. An older version never replaces a newer one.
+
+But for one case: a list that was asked for after something was known and shows an older version of it comes from an
+API server that was restored from a backup. `before` in the methods below is what was known when the list began.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,18 @@ from modelyard_operator.domain.observed import Observed, ObservedJob, ObservedPo
 from modelyard_operator.kube.stored_run import StoredRun
 
 JobKey = tuple[str, str]
+Versioned = StoredRun | ObservedJob | ObservedPod
 
 
 def is_newer(version: str, than: str) -> bool:
     """Whether a resource version is later than another of the same kind, as Kubernetes 1.35 and later promise."""
     return int(version) > int(than)
+
+
+def _is_news(seen: Versioned, known: Versioned | None, before: Versioned | None) -> bool:
+    if known is None or is_newer(seen.resource_version, known.resource_version):
+        return True
+    return known is before and is_newer(known.resource_version, seen.resource_version)
 
 
 class Cache:
@@ -31,10 +42,10 @@ class Cache:
 
     # Runs
 
-    def store_run(self, run: StoredRun) -> bool:
+    def store_run(self, run: StoredRun, before: StoredRun | None = None) -> bool:
         """Keep `run`; False if the same or a newer version is known."""
         known = self.runs.get(run.key)
-        if known is not None and not is_newer(run.resource_version, known.resource_version):
+        if not _is_news(run, known, before):
             return False
         if known is not None and known.uid != run.uid:
             self.drop_run(known)
@@ -63,11 +74,10 @@ class Cache:
 
     # Jobs
 
-    def store_job(self, job: ObservedJob) -> bool:
+    def store_job(self, job: ObservedJob, before: ObservedJob | None = None) -> bool:
         """Keep `job`; False if the same or a newer version is known."""
         key = (job.namespace, job.name)
-        known = self.jobs.get(key)
-        if known is not None and not is_newer(job.resource_version, known.resource_version):
+        if not _is_news(job, self.jobs.get(key), before):
             return False
         self.jobs[key] = job
         self._jobs_of.setdefault(job.run_uid, set()).add(key)
@@ -85,10 +95,9 @@ class Cache:
 
     # Pods
 
-    def store_pod(self, pod: ObservedPod) -> bool:
+    def store_pod(self, pod: ObservedPod, before: ObservedPod | None = None) -> bool:
         """Keep `pod`; False if the same or a newer version is known."""
-        known = self.pods.get(pod.uid)
-        if known is not None and not is_newer(pod.resource_version, known.resource_version):
+        if not _is_news(pod, self.pods.get(pod.uid), before):
             return False
         self.pods[pod.uid] = pod
         self._pods_of.setdefault(pod.run_uid, set()).add(pod.uid)

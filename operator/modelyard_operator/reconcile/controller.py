@@ -1,4 +1,4 @@
-"""The workers that take runs from the queue, and the sweep that puts every run there now and then."""
+"""The workers that take runs from the queue."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ class Controller:
         reconciler: looks at one.
         sweep: lists everything anew.
         workers: runs looked at side by side.
-        sweep_seconds: between two sweeps.
     """
 
     def __init__(
@@ -39,13 +38,11 @@ class Controller:
         sweep: Sweep,
         *,
         workers: int = 16,
-        sweep_seconds: float = 300,
     ) -> None:
         self._queue = queue
         self._reconciler = reconciler
         self._sweep = sweep
         self._workers = workers
-        self._sweep_seconds = sweep_seconds
         self.tasks: list[asyncio.Task[None]] = []
         """What works while this replica leads; none of them ends by itself."""
         QUEUE_DEPTH.set_function(lambda: len(queue))
@@ -53,15 +50,15 @@ class Controller:
     async def start(self) -> None:
         """Begin to lead: list everything first, so that nothing is decided on half of what is there."""
         self._reconciler.begin()
+        self._queue.open()
         await self._sweep.run_until_it_works()
         self.tasks = [asyncio.create_task(self._work(), name=f"worker-{number}") for number in range(self._workers)]
-        self.tasks.append(asyncio.create_task(self._keep_sweeping(), name="sweep"))
 
     async def stop(self) -> None:
         """Stop leading: nothing is written after this returns."""
         await cancelled(*self.tasks)
         self.tasks = []
-        self._queue.clear()
+        self._queue.close()
 
     async def _work(self) -> None:
         while True:
@@ -100,8 +97,3 @@ class Controller:
         delay = self._queue.retry(key, at_least)
         level = logging.DEBUG if isinstance(error, ConflictError) else logging.WARNING
         _log.log(level, "a run is looked at again", extra={"run": str(key), "error": str(error), "delay": delay})
-
-    async def _keep_sweeping(self) -> None:
-        while True:
-            await asyncio.sleep(self._sweep_seconds)
-            await self._sweep.run_until_it_works()

@@ -61,11 +61,17 @@ class Observer:
             _log.error("a pod is left alone", extra={"error": str(error)})
             return
         known = self._cache.pods.get(pod.uid)
-        changed = self._cache.drop_pod(pod) if kind == DELETED else self._cache.store_pod(pod)
+        # How a pod ended may be told by its deletion alone: that is kept until the next sweep finds it gone.
+        gone = kind == DELETED and not (pod.finished and self._is_going(pod.run_uid))
+        changed = self._cache.drop_pod(pod) if gone else self._cache.store_pod(pod)
         if kind == DELETED:
             self._reports.forget(pod.uid)
-        if changed and (kind == DELETED or _differ(known, pod)):
+        if changed and (gone or _differ(known, pod)):
             self._wake(pod.run_uid)
+
+    def _is_going(self, run_uid: str) -> bool:
+        key = self._cache.key_of(run_uid)
+        return key is not None and not self._cache.runs[key].is_over
 
     def _wake(self, run_uid: str) -> None:
         key = self._cache.key_of(run_uid)

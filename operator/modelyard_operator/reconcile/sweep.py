@@ -74,14 +74,21 @@ class Sweep:
                 await asyncio.sleep(pause)
                 pause = min(10.0, pause * 2)
 
+    async def keep(self, pause: float) -> None:
+        """List everything every `pause` seconds, for ever: on standbys too, which would never forget else."""
+        while True:
+            await asyncio.sleep(pause)
+            await self.run_until_it_works()
+
     async def _sweep_runs(self) -> None:
         # Only what was known before the list began can be missed by it: what came later is simply too new.
-        before = list(self._cache.runs.values())
+        before = dict(self._cache.runs)
         found: set[str] = set()
         async for raw in self._list(paths.runs, None):
             found.add(raw["metadata"]["uid"])
-            self._cache.store_run(store_run(raw))
-        for run in before:
+            run = store_run(raw)
+            self._cache.store_run(run, before.get(run.key))
+        for run in before.values():
             if run.uid not in found:
                 self._cache.drop_run(run)
         for key in self._cache.runs:
@@ -89,26 +96,26 @@ class Sweep:
         count_phases(self._cache)
 
     async def _sweep_jobs(self) -> None:
-        before = list(self._cache.jobs.values())
+        before = dict(self._cache.jobs)
         found: set[str] = set()
         async for raw in self._list(paths.jobs, RUN_UID_LABEL):
             found.add(raw["metadata"]["uid"])
             job = _parsed(parse_job, raw)
             if job is not None:
-                self._cache.store_job(job)
-        for job in before:
+                self._cache.store_job(job, before.get((job.namespace, job.name)))
+        for job in before.values():
             if job.uid not in found:
                 self._cache.drop_job(job)
 
     async def _sweep_pods(self) -> None:
-        before = list(self._cache.pods.values())
+        before = dict(self._cache.pods)
         found: set[str] = set()
         async for raw in self._list(paths.pods, RUN_UID_LABEL):
             found.add(raw["metadata"]["uid"])
             pod = _parsed(parse_pod, raw)
             if pod is not None:
-                self._cache.store_pod(pod)
-        for pod in before:
+                self._cache.store_pod(pod, before.get(pod.uid))
+        for pod in before.values():
             if pod.uid not in found:
                 self._cache.drop_pod(pod)
                 self._reports.forget(pod.uid)

@@ -17,6 +17,7 @@ class WorkQueue(Generic[Key]):
     """The work queue of Kubernetes' own controllers, for one event loop.
 
     Keys that are `first` go before others, three to one: they may hurry, but nobody waits for ever behind them.
+    It is closed at first, and takes nothing in while it is: whoever opens it adds all there is.
     A key that is added while it is worked on is handed out again after it; of several delays the shortest counts.
 
     Args:
@@ -35,6 +36,7 @@ class WorkQueue(Generic[Key]):
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         self._available = asyncio.Event()
+        self._open = False
 
     def __len__(self) -> int:
         """Keys that wait for a worker."""
@@ -43,7 +45,7 @@ class WorkQueue(Generic[Key]):
     def add(self, key: Key, *, first: bool = False) -> None:
         """Have `key` worked on as soon as possible, and before others if it is `first`."""
         self._drop_timer(key)
-        if key in self._dirty:
+        if key in self._dirty or not self._open:
             return
         self._dirty.add(key)
         if key not in self._at_work:
@@ -51,7 +53,7 @@ class WorkQueue(Generic[Key]):
 
     def add_after(self, key: Key, delay: float) -> None:
         """Have `key` worked on in `delay` seconds, or earlier where it was asked for."""
-        if delay <= 0:
+        if delay <= 0 or not self._open:
             self.add(key)
             return
         loop = asyncio.get_running_loop()
@@ -89,8 +91,13 @@ class WorkQueue(Generic[Key]):
         if key in self._dirty:
             self._hand_out(key)
 
-    def clear(self) -> None:
-        """Forget everything that waits."""
+    def open(self) -> None:
+        """Take keys in from now on."""
+        self._open = True
+
+    def close(self) -> None:
+        """Forget everything that waits, and take nothing in."""
+        self._open = False
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()

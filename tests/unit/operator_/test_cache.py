@@ -29,6 +29,22 @@ def test_an_old_event_does_not_undo_what_is_known(world: World) -> None:
     assert cache.runs[world.run.key].resource_version == "10"
 
 
+def test_a_list_that_shows_less_than_was_known_before_it_began_comes_from_a_restored_backup(world: World) -> None:
+    cache, restored = Cache(), versioned(world.stored(), 9)
+    cache.store_run(versioned(world.stored(), 10))
+    assert cache.store_run(restored, before=cache.runs[world.run.key])
+    assert cache.runs[world.run.key] is restored
+
+
+def test_what_was_learned_while_the_list_was_on_its_way_holds(world: World) -> None:
+    cache = Cache()
+    cache.store_run(versioned(world.stored(), 8))
+    before = cache.runs[world.run.key]
+    cache.store_run(versioned(world.stored(), 10))
+    assert not cache.store_run(versioned(world.stored(), 9), before)
+    assert cache.runs[world.run.key].resource_version == "10"
+
+
 def test_versions_are_numbers(world: World) -> None:
     cache = Cache()
     cache.store_run(versioned(world.stored(), 9))

@@ -10,7 +10,9 @@ from modelyard_operator.reconcile.workqueue import WorkQueue
 
 @pytest.fixture
 def queue() -> WorkQueue[str]:
-    return WorkQueue(first_delay=0.02, longest_delay=0.05)
+    queue: WorkQueue[str] = WorkQueue(first_delay=0.02, longest_delay=0.05)
+    queue.open()
+    return queue
 
 
 async def nothing_comes(queue: WorkQueue[str]) -> bool:
@@ -70,11 +72,21 @@ async def test_retries_wait_longer_each_time_up_to_a_limit(queue: WorkQueue[str]
     assert queue.retry("b", at_least=3) == 3
 
 
-async def test_clearing_leaves_nothing_behind(queue: WorkQueue[str]) -> None:
+async def test_closing_leaves_nothing_behind(queue: WorkQueue[str]) -> None:
     queue.add("a")
     queue.add_after("b", 0.005)
-    queue.clear()
+    queue.close()
     await asyncio.sleep(0.01)
+    assert await nothing_comes(queue)
+
+
+async def test_a_closed_queue_takes_nothing_in(queue: WorkQueue[str]) -> None:
+    queue.close()
+    queue.add("a")
+    queue.add_after("b", 0.005)
+    queue.retry("c")
+    await asyncio.sleep(0.06)
+    queue.open()
     assert await nothing_comes(queue)
 
 
