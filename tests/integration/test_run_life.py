@@ -187,17 +187,18 @@ def test_even_a_pod_that_is_gone_has_left_its_exit_code(view: NamespaceView, ope
     assert (attempt["exitCode"], attempt["reason"]) == (10, "SpecInvalid")
 
 
-def test_a_job_that_is_there_already_is_adopted(view: NamespaceView, start_operator: StartOperator) -> None:
+@pytest.mark.parametrize("noted", ["nothing", "the attempt"])
+def test_a_job_that_is_there_already_is_adopted(view: NamespaceView, start_operator: StartOperator, noted: str) -> None:
     """As after a crash between the creation of the Job and its being noted."""
     first = start_operator("one")
     view.apply()
+    view.wait_for_phase("Starting")
     view.pod_of(1)
     first.kill()
     before = view.jobs()[0]["metadata"]["uid"]
-    view.plane.api.patch(
-        paths.run_status(view.namespace, "digits"),
-        {"status": {"attempts": [{**view.status()["attempts"][0], "jobUid": None}]}},
-    )
+    attempt = {**view.status()["attempts"][0], "jobUid": None}
+    status = {"attempts": [attempt]} if noted == "the attempt" else None
+    view.plane.api.patch(paths.run_status(view.namespace, "digits"), {"status": status})
     start_operator("two")
     set_running(view.plane.api, view.namespace, view.pod_of(1))
     status = view.wait_for_phase("Running")
@@ -214,7 +215,7 @@ def test_no_job_of_another_is_adopted(view: NamespaceView, operator: OperatorPro
     view.plane.api.post(paths.jobs(view.namespace), squatter)
     operator.start()
     view.eventually(lambda: "does not belong to run digits" in operator.log.read_text(), "the operator says so")
-    assert view.status()["phase"] == "Starting"
+    assert view.wait_for_phase("Starting")["reason"] == Reason.JOB_REFUSED
     view.plane.kubectl("delete", "job", f"digits-{uid[:8]}-1", "-n", view.namespace)
     view.pod_of(1)
 

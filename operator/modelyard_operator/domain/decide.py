@@ -30,10 +30,12 @@ POLICIES: tuple[Policy, ...] = (
     stopping.stop_the_stalled,
     going.follow_the_attempt,
     # None in flight
+    waiting.discard_a_job_of_another_spec,
     waiting.wait_while_suspended,
     waiting.wait_for_approval,
     waiting.fail_after_active_deadline,
     waiting.wait_before_retry,
+    waiting.create_the_first_job,
     waiting.begin_the_next_attempt,
 )
 """In the order in which they are asked; the first that answers decides."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
-from modelyard_api.status import TrainingRunStatus
+from modelyard_api.status import Attempt, TrainingRunStatus
 
 
 @dataclass(frozen=True, slots=True)
 class CreateJob:
-    """Create the Job of the attempt `attempt`; one that is there already is adopted if it is the run's own."""
+    """Create the Job of an attempt; one that is there already is adopted if it is the run's own."""
 
-    attempt: int
+    attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +26,24 @@ class DeleteJob:
 
 
 @dataclass(frozen=True, slots=True)
-class ExpireJob:
-    """Let Kubernetes delete a finished Job and its pod `seconds` after its end."""
+class LimitJob:
+    """Set a time limit of a Job that Kubernetes itself keeps: it holds while no operator runs."""
 
     name: str
-    seconds: int
+    limit: Literal["activeDeadlineSeconds", "ttlSecondsAfterFinished"]
+    """From the start of its pod to its failure, or from its end to its deletion."""
+    seconds: int | None
 
 
-Action = CreateJob | DeleteJob | ExpireJob
+Action = CreateJob | DeleteJob | LimitJob
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The status that should stand, then the actions to take once it does, then when to look again if nothing happens.
 
-    The order matters: an attempt stands in status before its Job exists, an outcome before its Job may expire.
+    The order matters: an outcome stands in status before its Job may expire, and an attempt before its Job exists,
+    unless it is the first of a new run (`policies.waiting.create_the_first_job`), whose status is then left as it is.
     """
 
     status: TrainingRunStatus

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from modelyard_api import API_VERSION
@@ -16,6 +17,7 @@ from modelyard_operator.domain.document import run_document
 from modelyard_operator.domain.names import (
     ATTEMPT_LABEL,
     CONTAINER,
+    GENERATION_ANNOTATION,
     GPU_TYPE_LABEL,
     QUEUE_LABEL,
     RUN_LABEL,
@@ -33,14 +35,13 @@ GRACE_SECONDS = 120
 """Time to save a checkpoint after SIGTERM."""
 
 
-def job_manifest(run: ObservedRun, attempt: Attempt, settings: RunSettings, *, started_before: float = 0.0) -> Manifest:
+def job_manifest(run: ObservedRun, attempt: Attempt, settings: RunSettings) -> Manifest:
     """The Job of `attempt`.
 
     Args:
         run: the run, whose spec is readable.
         attempt: as it stands in status.
         settings: the operator's.
-        started_before: seconds between the run's start and this attempt's, which its active deadline has already used.
 
     Raises:
         ValueError: the run's spec could not be read.
@@ -53,6 +54,7 @@ def job_manifest(run: ObservedRun, attempt: Attempt, settings: RunSettings, *, s
         RUN_UID_LABEL: run.uid,
         ATTEMPT_LABEL: str(attempt.number),
     }
+    deadline = active_deadline_seconds(spec, run.status.started_at, attempt)
     text = json.dumps(document.to_json_object(), separators=(",", ":"), ensure_ascii=False)
     return {
         "apiVersion": "batch/v1",
@@ -61,6 +63,7 @@ def job_manifest(run: ObservedRun, attempt: Attempt, settings: RunSettings, *, s
             "name": attempt.job_name,
             "namespace": run.key.namespace,
             "labels": labels | _queue(resources),
+            "annotations": {GENERATION_ANNOTATION: str(run.generation)},
             "ownerReferences": [_owner(run)],
         },
         "spec": {
@@ -69,7 +72,7 @@ def job_manifest(run: ObservedRun, attempt: Attempt, settings: RunSettings, *, s
             "parallelism": 1,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": _failure_rules()},
-            **_deadline(spec, started_before),
+            **({"activeDeadlineSeconds": deadline} if deadline is not None else {}),
             **({"suspend": True} if resources.queue else {}),
             "template": {
                 "metadata": {"labels": labels, "annotations": {RUN_ANNOTATION: text}},
@@ -77,6 +80,21 @@ def job_manifest(run: ObservedRun, attempt: Attempt, settings: RunSettings, *, s
             },
         },
     }
+
+
+def active_deadline_seconds(spec: TrainingRunSpec, began: datetime | None, attempt: Attempt) -> int | None:
+    """What is left of the run's active deadline when `attempt` starts; None without one.
+
+    Args:
+        spec: the run's.
+        began: when its first attempt started; None where this is the first.
+        attempt: the one that starts.
+    """
+    limit = spec.recovery.active_deadline
+    if limit is None:
+        return None
+    used = attempt.started_at - (began or attempt.started_at)
+    return max(1, round(seconds(limit) - used.total_seconds()))
 
 
 def _owner(run: ObservedRun) -> Manifest:
@@ -105,12 +123,6 @@ def _failure_rules() -> list[Manifest]:
         {"action": "FailJob", "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": codes}},
         {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
     ]
-
-
-def _deadline(spec: TrainingRunSpec, started_before: float) -> dict[str, int]:
-    """The rest of the run's active deadline, so that it holds while no operator runs."""
-    limit = spec.recovery.active_deadline
-    return {"activeDeadlineSeconds": max(1, round(seconds(limit) - started_before))} if limit is not None else {}
 
 
 def _pod_spec(spec: TrainingRunSpec, image: str, settings: RunSettings) -> Manifest:

@@ -14,6 +14,8 @@ RUN_UID_LABEL = f"{GROUP}/run-uid"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
 GPU_TYPE_LABEL = f"{GROUP}/gpu-type"
 """Label of nodes that says what GPUs they have."""
+GENERATION_ANNOTATION = f"{GROUP}/generation"
+"""Generation of the run's spec that a Job was made from."""
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 CONTAINER = "trainer"

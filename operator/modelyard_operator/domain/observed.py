@@ -49,6 +49,8 @@ class ObservedJob:
     run_uid: str
     owner_uid: str | None
     attempt: int
+    generation: int | None
+    """Generation of the run's spec that it was made from, if it says so."""
     created_at: datetime
     suspended: bool
     deleting: bool
@@ -56,7 +58,8 @@ class ObservedJob:
     outcome_at: datetime | None
     outcome_reason: str
     outcome_message: str
-    has_ttl: bool
+    active_deadline_seconds: int | None
+    ttl_seconds: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from modelyard_api.base import seconds
 from modelyard_api.status import TrainingRunStatus
 
-from modelyard_operator.domain.decision import Action, DeleteJob, ExpireJob
+from modelyard_operator.domain.decision import Action, DeleteJob, LimitJob
 from modelyard_operator.domain.observed import ObservedJob
 from modelyard_operator.domain.situation import Situation
 
@@ -23,19 +23,19 @@ def tidying(situation: Situation) -> tuple[tuple[Action, ...], timedelta | None]
     ended = {attempt.job_name: attempt for attempt in status.attempts if attempt.ended_at is not None}
     actions: list[Action] = []
     look_again: timedelta | None = None
-    ttl = run.spec.recovery.ttl_after_finished if run.spec is not None else None
+    ttl = seconds(run.spec.recovery.ttl_after_finished) if run.spec is not None else None
     for job in situation.observed.jobs:
         if job.owner_uid != run.uid or job.deleting or not _is_over(job, status):
             continue
-        if job.outcome is not None and (ttl is None or job.has_ttl):
+        if job.outcome is not None and ttl in (None, job.ttl_seconds):
             continue
         attempt = ended.get(job.name)
         over_since = attempt.ended_at if attempt is not None and attempt.ended_at is not None else job.created_at
         patience = over_since + (EXPIRE_AFTER if job.outcome is not None else STRAY_AFTER) - situation.now
         if patience > timedelta(0):
             look_again = min(patience, look_again or patience)
-        elif job.outcome is not None and ttl is not None:
-            actions.append(ExpireJob(job.name, seconds(ttl)))
+        elif job.outcome is not None:
+            actions.append(LimitJob(job.name, "ttlSecondsAfterFinished", ttl))
         else:
             actions.append(DeleteJob(job.name, job.uid))
     return tuple(actions), look_again

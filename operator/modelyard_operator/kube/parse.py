@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from modelyard_operator.domain.names import ATTEMPT_LABEL, CONTAINER, RUN_UID_LABEL
+from modelyard_operator.domain.names import ATTEMPT_LABEL, CONTAINER, GENERATION_ANNOTATION, RUN_UID_LABEL
 from modelyard_operator.domain.observed import ObservedJob, ObservedPod, Termination, Trouble
 
 Raw = Mapping[str, Any]
@@ -38,6 +38,7 @@ def parse_job(raw: Raw) -> ObservedJob:
         run_uid=run_uid,
         owner_uid=_controller(metadata),
         attempt=attempt,
+        generation=_generation(metadata),
         created_at=_required_time(metadata["creationTimestamp"]),
         suspended=bool(raw["spec"].get("suspend")),
         deleting="deletionTimestamp" in metadata,
@@ -45,8 +46,14 @@ def parse_job(raw: Raw) -> ObservedJob:
         outcome_at=parse_time(condition.get("lastTransitionTime")),
         outcome_reason=condition.get("reason", ""),
         outcome_message=condition.get("message", ""),
-        has_ttl="ttlSecondsAfterFinished" in raw["spec"],
+        active_deadline_seconds=raw["spec"].get("activeDeadlineSeconds"),
+        ttl_seconds=raw["spec"].get("ttlSecondsAfterFinished"),
     )
+
+
+def _generation(metadata: Raw) -> int | None:
+    text = (metadata.get("annotations") or {}).get(GENERATION_ANNOTATION, "")
+    return int(text) if text.isdecimal() else None
 
 
 def _job_outcome(status: Raw) -> tuple[Literal["Complete", "Failed"] | None, Raw]:

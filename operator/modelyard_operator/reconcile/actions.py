@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from modelyard_api.status import Attempt
 
-from modelyard_operator.domain.decision import Action, CreateJob, DeleteJob, ExpireJob
+from modelyard_operator.domain.decision import Action, CreateJob, DeleteJob, LimitJob
 from modelyard_operator.domain.job import job_manifest
 from modelyard_operator.domain.observed import ObservedJob, ObservedRun, Refusal
 from modelyard_operator.domain.settings import RunSettings
@@ -34,7 +34,7 @@ class JobRefusedError(Exception):
 
 
 class ActionRunner:
-    """Creates, deletes and expires Jobs, and keeps the cache in step so that no decision is made on old knowledge."""
+    """Creates, limits and deletes Jobs, and keeps the cache in step so that no decision is made on old knowledge."""
 
     def __init__(self, client: KubeClient, cache: Cache, settings: RunSettings, prepare: Prepare) -> None:
         self._client = client
@@ -51,19 +51,18 @@ class ActionRunner:
         """
         match action:
             case CreateJob():
-                await self._create(run, _attempt(run, action.attempt))
+                await self._create(run, action.attempt)
             case DeleteJob():
                 await self._delete(run, action)
-            case ExpireJob():
-                await self._expire(run, action)
+            case LimitJob():
+                await self._limit(run, action)
 
     async def _create(self, run: ObservedRun, attempt: Attempt) -> None:
         try:
             await self._prepare(run.key.namespace)
         except ForbiddenError as error:
             raise _refused(attempt, error) from error
-        started_before = (attempt.started_at - (run.status.started_at or attempt.started_at)).total_seconds()
-        manifest = job_manifest(run, attempt, self._settings, started_before=started_before)
+        manifest = job_manifest(run, attempt, self._settings)
         try:
             answer = await self._client.create(paths.jobs(run.key.namespace), manifest)
             job = parse_job({**manifest, "metadata": answer["metadata"]})
@@ -101,12 +100,12 @@ class ActionRunner:
         except (NotFoundError, ConflictError):
             return
 
-    async def _expire(self, run: ObservedRun, action: ExpireJob) -> None:
+    async def _limit(self, run: ObservedRun, action: LimitJob) -> None:
         try:
             raw = await self._client.merge(
-                paths.job(run.key.namespace, action.name), {"spec": {"ttlSecondsAfterFinished": action.seconds}}
+                paths.job(run.key.namespace, action.name), {"spec": {action.limit: action.seconds}}
             )
-            WRITES.labels("job-ttl").inc()
+            WRITES.labels("job-limit").inc()
         except NotFoundError:
             return
         self._cache.store_job(parse_job(raw))
@@ -114,10 +113,3 @@ class ActionRunner:
 
 def _refused(attempt: Attempt, error: ApiError) -> JobRefusedError:
     return JobRefusedError(Refusal(attempt.job_name, error.message or str(error), isinstance(error, InvalidError)))
-
-
-def _attempt(run: ObservedRun, number: int) -> Attempt:
-    for attempt in run.status.attempts:
-        if attempt.number == number:
-            return attempt
-    raise LookupError(f"attempt {number} does not stand in the status of {run.key}")

@@ -4,31 +4,73 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any, Final
 
 import pytest
 from modelyard_api.outcome import Reason
 from modelyard_api.report import ReportedBest, ReportedMetric, Stage
 from modelyard_api.status import Artifact, ConditionStatus, ConditionType, DatasetStatus, Phase, TrainingRunStatus
-from modelyard_operator.domain.decision import CreateJob, DeleteJob, ExpireJob
+from modelyard_operator.domain.decision import CreateJob, Decision, DeleteJob, LimitJob
 from modelyard_operator.domain.observed import Trouble
 
-from tests.unit.operator_.world import a_run, last_words
+from tests.unit.operator_.world import NOON, a_run, last_words
 
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
 OUTCOMES = (ConditionType.COMPLETE, ConditionType.FAILED, ConditionType.FINISHED)
 SHA = "0" * 64
+TTL: Final = "ttlSecondsAfterFinished"
 
 
 class TestFirstVisit:
-    def test_the_attempt_stands_in_status_before_its_job_is_created(self) -> None:
-        decision = a_run().decide()
+    def test_a_new_run_has_its_job_before_anything_is_written(self) -> None:
+        world = a_run()
+        decision = world.decide()
+        assert decision.status == world.status
+        assert [creation.attempt.number for creation in creations(decision)] == [1]
+        assert decision.requeue_after == timedelta(0)
+
+    def test_the_job_then_stands_in_status(self) -> None:
+        world = a_run().looked_at().later(seconds=3)
+        decision = world.decide()
+        assert (decision.actions, decision.requeue_after) == ((), timedelta(0))
+        world.looked_at()
+        assert world.status.phase is Phase.STARTING
+        assert [(attempt.number, attempt.job_uid) for attempt in world.status.attempts] == [(1, "job-1")]
+        assert world.status.started_at == NOON
+
+    def test_so_it_does_where_an_operator_ended_in_between(self) -> None:
+        world = a_run().looked_at().later(hours=1).looked_at()
+        assert [(attempt.number, attempt.job_uid) for attempt in world.status.attempts] == [(1, "job-1")]
+
+    def test_the_first_attempt_of_an_older_run_stands_in_status_before_its_job_is_created(self) -> None:
+        """Its Job may have ended and expired, and what is known of it may be old."""
+        decision = a_run().later(minutes=2).decide()
         assert decision.status.phase is Phase.STARTING
         assert [attempt.number for attempt in decision.status.attempts] == [1]
         assert decision.status.started_at is not None
-        assert decision.actions == (CreateJob(1),)
+        assert [creation.attempt.number for creation in creations(decision)] == [1]
+
+    @pytest.mark.parametrize(
+        ("edit", "then"),
+        [
+            ({"training": {"epochs": 7}}, Phase.STARTING),
+            ({"suspend": True}, Phase.SUSPENDED),
+            ({"approval": {"required": True}}, Phase.PENDING),
+        ],
+    )
+    def test_a_job_made_of_a_spec_that_was_edited_since_is_made_anew(self, edit: dict[str, Any], then: Phase) -> None:
+        world = a_run().looked_at().edited(**edit)
+        assert world.decide().actions == (DeleteJob(world.jobs[1].name, "job-1"),)
+        world.looked_at()
+        assert (world.status.phase, world.status.reason) == (Phase.PENDING, "SpecChanged")
+        assert (world.status.attempts, world.looked_at().decide().actions) == ([], ())
+        del world.jobs[1]
+        world.looked_at().looked_at()
+        assert world.status.phase is then
+        assert [job.generation for job in world.jobs.values()] == ([2] if then is Phase.STARTING else [])
 
     def test_every_condition_is_set_as_unknown_where_nothing_is_known(self) -> None:
-        world = a_run().looked_at()
+        world = a_run().begun()
         found = {condition.type: condition.status for condition in world.status.conditions}
         assert set(found) == set(ConditionType)
         assert {found[kind] for kind in (ConditionType.COMPLETE, ConditionType.FAILED, ConditionType.FINISHED)} == {
@@ -45,12 +87,12 @@ class TestFirstVisit:
         world = a_run().begun()
         decision = world.later(seconds=1).decide()
         assert decision.actions == ()
-        assert replace_job_uid(decision.status) == replace_job_uid(world.status)
+        assert decision.status == world.status
 
     def test_a_recorded_attempt_whose_job_was_never_seen_gets_it(self) -> None:
         """The operator ended between the two writes."""
-        world = a_run().begun().job_gone()
-        assert world.decide().actions == (CreateJob(1),)
+        world = a_run().later(minutes=2).looked_at().job_gone()
+        assert creations(world.decide()) == [CreateJob(world.status.attempts[0])]
         assert world.looked_at().status.current_attempt == 1
 
     def test_a_deleted_run_is_left_alone(self) -> None:
@@ -84,13 +126,13 @@ class TestWaiting:
         assert (world.status.phase, world.status.reason) == (Phase.PENDING, "WaitingForApproval")
         assert world.condition(ConditionType.APPROVED).status is FALSE
         assert world.status.started_at is None
-        world.edited(approval={"approved": True}).looked_at()
+        world.edited(approval={"approved": True}).begun()
         assert (world.status.phase, world.condition(ConditionType.APPROVED).status) == (Phase.STARTING, TRUE)
 
     def test_while_suspended_from_the_start(self) -> None:
         world = a_run(suspend=True).looked_at()
         assert (world.status.phase, world.jobs) == (Phase.SUSPENDED, {})
-        assert world.edited(suspend=False).looked_at().status.phase is Phase.STARTING
+        assert world.edited(suspend=False).begun().status.phase is Phase.STARTING
 
     def test_in_a_queue(self) -> None:
         world = a_run(resources={"queue": "team-a"}).begun().looked_at()
@@ -288,7 +330,7 @@ class TestEnds:
         assert a_run().begun().pod_running().pod_exits(10, words).looked_at().status.reason == Reason.SPEC_INVALID
 
     def test_retries_wait_longer_and_longer(self) -> None:
-        world = a_run(recovery={"maxRetries": 5})
+        world = a_run(recovery={"maxRetries": 5}).begun()
         waits = []
         for _ in range(3):
             world.looked_at().pod_running().pod_exits(13)
@@ -482,9 +524,20 @@ class TestTidying:
         world = a_run(recovery={"ttlAfterFinished": "1h"}).begun().pod_running().pod_exits(0).job_ends("Complete")
         assert world.decide().actions == ()
         assert world.looked_at().decide().requeue_after == timedelta(seconds=10)
-        assert world.later(seconds=10).decide().actions == (ExpireJob(world.jobs[1].name, 3600),)
-        world.job_changed(has_ttl=True)
+        assert world.later(seconds=10).decide().actions == (LimitJob(world.jobs[1].name, TTL, 3600),)
+        assert world.looked_at().decide().actions == ()
+
+    def test_how_long_a_finished_job_is_kept_may_be_changed_as_long_as_it_is_there(self) -> None:
+        world = a_run(recovery={"ttlAfterFinished": "1h"}).begun().pod_running().pod_exits(0).job_ends("Complete")
+        world.looked_at().later(seconds=10).looked_at().edited(recovery={"ttlAfterFinished": "2h"})
+        assert world.decide().actions == (LimitJob(world.jobs[1].name, TTL, 7200),)
+
+    def test_the_active_deadline_may_be_changed_while_the_job_is_at_work(self) -> None:
+        world = a_run(recovery={"activeDeadline": "1h"}).begun().pod_running().later(minutes=30)
         assert world.decide().actions == ()
+        world.edited(recovery={"activeDeadline": "3h"})
+        assert world.decide().actions == (LimitJob(world.jobs[1].name, "activeDeadlineSeconds", 10800),)
+        assert world.looked_at().decide().actions == ()
 
     def test_the_left_over_job_of_an_ended_attempt_is_deleted_after_a_while(self) -> None:
         world = a_run().begun().pod_running().pod_exits(10).looked_at()
@@ -532,7 +585,6 @@ class TestConditions:
         assert world.decide().status == world.status
 
 
-def replace_job_uid(status: TrainingRunStatus) -> TrainingRunStatus:
-    """A status without what the second look learns of the Job."""
-    attempts = [attempt.model_copy(update={"job_uid": None}) for attempt in status.attempts]
-    return status.model_copy(update={"attempts": attempts})
+def creations(decision: Decision) -> list[CreateJob]:
+    """The Jobs that a decision has created."""
+    return [action for action in decision.actions if isinstance(action, CreateJob)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 from modelyard_api.run_document import RUN_ANNOTATION, RunDocument
 from modelyard_operator.domain.job import job_manifest
 
-from tests.unit.operator_.world import SETTINGS, World, a_run
+from tests.unit.operator_.world import NOON, SETTINGS, World, a_run
 
 GOLDEN = Path(__file__).parent / "golden" / "job.yaml"
 
@@ -97,7 +98,8 @@ def test_every_mount_has_its_volume_and_every_volume_its_mount() -> None:
 
 def test_the_active_deadline_is_what_the_run_has_left() -> None:
     world = a_run(recovery={"activeDeadline": "1h"}).begun()
-    manifest = job_manifest(world.run, world.status.attempts[-1], SETTINGS, started_before=600)
+    second = world.status.attempts[-1].model_copy(update={"started_at": NOON + timedelta(minutes=10)})
+    manifest = job_manifest(world.run, second, SETTINGS)
     assert manifest["spec"]["activeDeadlineSeconds"] == 3000
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -84,6 +86,16 @@ async def test_a_forbidden_job_is_told_of_and_tried_until_it_is_allowed() -> Non
     assert (cluster.statuses[-1].phase, cluster.statuses[-1].reason) == (Phase.STARTING, "JobCreated")
 
 
+async def test_so_is_that_of_a_new_run_which_has_no_status_yet() -> None:
+    world, cluster = a_run(), Cluster(FORBIDDEN)
+    world.run = replace(world.run, created_at=datetime.now(UTC))
+    looks = reconciler(cluster, world)
+    for _ in range(3):
+        with pytest.raises(JobRefusedError, match="exceeded quota"):
+            await looks.reconcile(world.run.key)
+    assert [(status.reason, status.message) for status in cluster.statuses] == [(Reason.JOB_REFUSED, QUOTA)]
+
+
 async def test_an_invalid_job_fails_the_run() -> None:
     world, cluster = a_run(), Cluster(INVALID)
     looks = reconciler(cluster, world)
@@ -113,12 +125,12 @@ async def test_an_api_server_in_trouble_has_refused_nothing() -> None:
 
 
 def test_the_server_s_sentence_stands_in_status_condition_and_one_event() -> None:
-    world = a_run().begun()
+    world = a_run().later(minutes=2).looked_at()
     before = world.status
     world.job_refused(QUOTA)
     decision = world.decide()
     assert (decision.status.reason, decision.status.message) == (Reason.JOB_REFUSED, QUOTA)
-    assert decision.actions == (CreateJob(1),)
+    assert decision.actions == (CreateJob(decision.status.attempts[0]),)
     told = notes(before, decision.status)
     assert [(note.kind, note.reason, note.message) for note in told] == [("Warning", Reason.JOB_REFUSED, QUOTA)]
     world.looked_at()
@@ -131,7 +143,7 @@ def test_the_server_s_sentence_stands_in_status_condition_and_one_event() -> Non
 
 
 def test_an_operator_that_was_restarted_does_not_tell_it_again() -> None:
-    world = a_run().begun().job_refused(QUOTA).looked_at().job_refused(QUOTA)
+    world = a_run().later(minutes=2).looked_at().job_refused(QUOTA).looked_at().job_refused(QUOTA)
     world.refusal = None
     world.run = world.looked_at().run
     world.job_refused(QUOTA)

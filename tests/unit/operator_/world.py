@@ -9,9 +9,10 @@ from typing import Any, Self
 from modelyard_api.outcome import Reason, TerminationMessage
 from modelyard_api.report import ProgressReport, Stage
 from modelyard_api.spec import TrainingRunSpec
-from modelyard_api.status import Condition, ConditionType, TrainingRunStatus
+from modelyard_api.status import Attempt, Condition, ConditionType, TrainingRunStatus
 from modelyard_operator.domain.decide import decide
-from modelyard_operator.domain.decision import Action, CreateJob, Decision, DeleteJob
+from modelyard_operator.domain.decision import Action, CreateJob, Decision, DeleteJob, LimitJob
+from modelyard_operator.domain.job import active_deadline_seconds
 from modelyard_operator.domain.observed import (
     Observed,
     ObservedJob,
@@ -108,7 +109,7 @@ class World:
             "uid": run.uid,
             "generation": run.generation,
             "resourceVersion": run.resource_version,
-            "creationTimestamp": "2026-11-21T12:00:00Z",
+            "creationTimestamp": run.created_at.isoformat(),
         }
         spec = run.spec.to_json_object() if run.spec is not None else {}
         return store_run({"metadata": metadata, "spec": spec, "status": run.status.to_json_object()})
@@ -133,8 +134,8 @@ class World:
         return self
 
     def begun(self) -> Self:
-        """The first attempt stands in status and its Job exists."""
-        return self.looked_at()
+        """The first attempt's Job exists, and the attempt stands in status."""
+        return self.looked_at().looked_at()
 
     def being_deleted(self) -> Self:
         self.run = replace(self.run, deleting=True)
@@ -218,21 +219,26 @@ class World:
     def _carry_out(self, action: Action) -> None:
         match action:
             case CreateJob():
-                self.jobs[action.attempt] = self._job(action.attempt)
+                self.jobs[action.attempt.number] = self._job(action.attempt)
             case DeleteJob():
-                self.job_changed(deleting=True)
+                number = next(number for number, job in self.jobs.items() if job.uid == action.uid)
+                self.jobs[number] = replace(self.jobs[number], deleting=True)
+            case LimitJob():
+                number = next(number for number, job in self.jobs.items() if job.name == action.name)
+                field = {"activeDeadlineSeconds": "active_deadline_seconds", "ttlSecondsAfterFinished": "ttl_seconds"}
+                self.jobs[number] = replace(self.jobs[number], **{field[action.limit]: action.seconds})  # type: ignore[arg-type]
 
-    def _job(self, number: int) -> ObservedJob:
-        attempt = next(attempt for attempt in self.run.status.attempts if attempt.number == number)
+    def _job(self, attempt: Attempt) -> ObservedJob:
         assert self.run.spec is not None
         return ObservedJob(
             namespace="vision",
             name=attempt.job_name,
-            uid=f"job-{number}",
+            uid=f"job-{attempt.number}",
             resource_version="1",
             run_uid=self.run.uid,
             owner_uid=self.run.uid,
-            attempt=number,
+            attempt=attempt.number,
+            generation=self.run.generation,
             created_at=self.now,
             suspended=self.run.spec.resources.queue is not None,
             deleting=False,
@@ -240,5 +246,6 @@ class World:
             outcome_at=None,
             outcome_reason="",
             outcome_message="",
-            has_ttl=False,
+            active_deadline_seconds=active_deadline_seconds(self.run.spec, self.run.status.started_at, attempt),
+            ttl_seconds=None,
         )

@@ -8,8 +8,9 @@ from modelyard_api.outcome import Reason
 from modelyard_api.report import Stage
 from modelyard_api.status import Attempt, Phase
 
-from modelyard_operator.domain.decision import CreateJob
-from modelyard_operator.domain.observed import ObservedPod
+from modelyard_operator.domain.decision import Action, CreateJob, LimitJob
+from modelyard_operator.domain.job import active_deadline_seconds
+from modelyard_operator.domain.observed import ObservedJob, ObservedPod
 from modelyard_operator.domain.policies.ended import until_given_up
 from modelyard_operator.domain.policies.stopping import last_progress
 from modelyard_operator.domain.sighting import with_sightings
@@ -34,8 +35,16 @@ def follow_the_attempt(situation: Situation) -> Course | None:
         return None
     seen = with_sightings(attempt, situation.job, situation.pod)
     phase, reason, message = _whereabouts(situation, seen)
-    actions = (CreateJob(attempt.number),) if situation.job is None else ()
+    actions = (CreateJob(seen),) if situation.job is None else _in_time(situation, seen, situation.job)
     return Course(phase, reason, message, seen, actions=actions, requeue_after=_next_deadline(situation, seen))
+
+
+def _in_time(situation: Situation, attempt: Attempt, job: ObservedJob) -> tuple[Action, ...]:
+    """`recovery.activeDeadline` may be changed while the Job is at work."""
+    wanted = active_deadline_seconds(situation.spec, situation.status.started_at, attempt)
+    if job.active_deadline_seconds == wanted or job.deleting:
+        return ()
+    return (LimitJob(job.name, "activeDeadlineSeconds", wanted),)
 
 
 def _whereabouts(situation: Situation, attempt: Attempt) -> tuple[Phase, str, str]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from modelyard_api.outcome import Reason
 from modelyard_api.status import Attempt, Phase
 
-from modelyard_operator.domain.decision import CreateJob
+from modelyard_operator.domain.decision import CreateJob, DeleteJob
 from modelyard_operator.domain.names import job_name
+from modelyard_operator.domain.observed import ObservedJob
 from modelyard_operator.domain.policies.ended import retry_delay
 from modelyard_operator.domain.situation import Course, Situation
+
+_YOUNG = timedelta(minutes=1)
+"""Clocks that differ by as much only cost a run the short cut."""
 
 
 def wait_while_suspended(situation: Situation) -> Course | None:
@@ -49,20 +55,65 @@ def wait_before_retry(situation: Situation) -> Course | None:
     )
 
 
+def discard_a_job_of_another_spec(situation: Situation) -> Course | None:
+    """The spec was edited after the first Job was made from it and before any attempt stood in status."""
+    job, generation = _unrecorded_job(situation), situation.observed.run.generation
+    if job is None or job.generation in (None, generation):
+        return None
+    message = f"the spec was changed while Job {job.name} was created; another is made once this one is gone"
+    actions = () if job.deleting else (DeleteJob(job.name, job.uid),)
+    return Course(Phase.PENDING, "SpecChanged", message, actions=actions)
+
+
+def create_the_first_job(situation: Situation) -> Course | None:
+    """A run that was created just now gets its Job before anything is written of it: its pod starts a write earlier.
+
+    Elsewhere an attempt stands in status before its Job exists, so that one whose Job was removed is not begun again.
+    The Job of a run this young has not ended and expired, so here the Job itself can be the record.
+    """
+    run, observed = situation.observed.run, situation.observed
+    if situation.status.attempts or observed.jobs or observed.refusal is not None:
+        return None
+    if abs(situation.now - run.created_at) > _YOUNG:
+        return None
+    status = situation.status
+    return Course(
+        status.phase,
+        status.reason or status.phase,
+        actions=(CreateJob(_next_attempt(situation)),),
+        requeue_after=timedelta(0),
+        as_it_stands=True,
+    )
+
+
 def begin_the_next_attempt(situation: Situation) -> Course:
     """Nothing stands in the way."""
+    attempt, job = _next_attempt(situation), _unrecorded_job(situation)
+    message = f"attempt {attempt.number} begins as Job {attempt.job_name}"
+    if job is not None:
+        begun = attempt.model_copy(update={"started_at": job.created_at, "job_uid": job.uid})
+        # Its pod may have been seen before anybody knew what it belongs to: look again.
+        return Course(Phase.STARTING, "JobCreated", message, begun, requeue_after=timedelta(0))
+    refusal = situation.observed.refusal
+    if refusal is not None and refusal.job_name == attempt.job_name:
+        return Course(Phase.STARTING, Reason.JOB_REFUSED, refusal.message, attempt, actions=(CreateJob(attempt),))
+    return Course(Phase.STARTING, "JobCreated", message, attempt, actions=(CreateJob(attempt),))
+
+
+def _next_attempt(situation: Situation) -> Attempt:
     run = situation.observed.run
     number = situation.status.current_attempt + 1
-    attempt = Attempt(
+    return Attempt(
         number=number,
         batch_size=situation.status.batch_size or situation.spec.training.batch_size,
         job_name=job_name(run.key.name, run.uid, number),
         started_at=situation.now.replace(microsecond=0),
     )
-    return Course(
-        Phase.STARTING,
-        "JobCreated",
-        f"attempt {number} begins as Job {attempt.job_name}",
-        attempt,
-        actions=(CreateJob(number),),
-    )
+
+
+def _unrecorded_job(situation: Situation) -> ObservedJob | None:
+    """The first attempt's Job, where it is there before its attempt stands in status."""
+    if situation.status.attempts:
+        return None
+    run = situation.observed.run
+    return next((job for job in situation.observed.jobs if job.owner_uid == run.uid and job.attempt == 1), None)
