@@ -10,7 +10,9 @@ from typing import Protocol
 from modelyard_api.run_document import RunDocument
 from modelyard_api.spec import ExportFormat
 
+from modelyard_trainer.checkpoints.model import Checkpoints, NoCheckpoints
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
+from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.progress import Progress
 
 BEST, LAST = "best.pt", "last.pt"
@@ -28,6 +30,10 @@ class TaskContext:
     progress: Progress
     cpus: int
     """CPUs that may be used."""
+    checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
+    """Where to go on from, and who keeps how far the training is."""
+    interruption: Interruption = field(default_factory=Interruption)
+    """Tells when somebody wants the attempt to stop."""
 
 
 @dataclass(frozen=True)
