@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from modelyard_api.base import ApiModel
-from modelyard_api.status import Artifact, BestEpoch, DatasetStatus, MetricValue, ShortText, Text
+from modelyard_api.status import Artifact, BestEpoch, Checkpoint, DatasetStatus, MetricValue, ShortText, Text
 
 MAX_TERMINATION_MESSAGE = 4096
 """Bytes that the kubelet keeps of a termination message."""
@@ -117,3 +117,7 @@ class TerminationMessage(ApiModel):
     checksums_sha256: str | None = None
     primary_artifact: ShortText | None = None
     artifacts: list[Artifact] = []
+    resumed_from_epoch: Annotated[int | None, Field(ge=0)] = None
+    """Whole epochs that the checkpoint which the attempt went on from had done; None where it began anew."""
+    checkpoint: Checkpoint | None = None
+    """The latest one that is safely in the store."""

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from modelyard_api.base import ApiModel
-from modelyard_api.status import Artifact, DatasetStatus
+from modelyard_api.status import Artifact, Checkpoint, DatasetStatus
 
 MAX_REPORT_BYTES = 64 * 1024
 AUDIENCE = "modelyard.dev/intake"
@@ -70,3 +70,7 @@ class ProgressReport(ApiModel):
     artifacts: Annotated[list[Artifact], Field(max_length=64)] = []
     primary_artifact: Annotated[str, StringConstraints(max_length=256)] | None = None
     artifacts_uri: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    resumed_from_epoch: Annotated[
+        int | None, Field(ge=0, description="Whole epochs that the checkpoint which the attempt went on from had done.")
+    ] = None
+    checkpoint: Annotated[Checkpoint | None, Field(description="The latest one that is safely in the store.")] = None

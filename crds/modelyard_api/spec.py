@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 
 from modelyard_api import GROUP
 from modelyard_api.base import ApiModel, Atomic, Duration, Matches, PositiveDuration, Rule
+from modelyard_api.checkpoints import CheckpointPolicy
 from modelyard_api.detection import Detection
 from modelyard_api.quantity import quantity
 
@@ -671,6 +672,10 @@ class TrainingRunSpec(ApiModel):
     ] = []
     artifacts: Annotated[Artifacts, Field(description="Where results go.")]
     resources: Annotated[Resources, Field(description="What the pod may use and where it may run.")] = Resources()
+    checkpoints: Annotated[
+        CheckpointPolicy,
+        Field(description="How often the training's state is kept, so that another attempt can go on from there."),
+    ] = CheckpointPolicy()
     recovery: Annotated[
         Recovery,
         Field(

@@ -141,6 +141,15 @@ class Artifact(ApiModel):
     bytes: Annotated[int, Field(ge=0, description="Size in bytes.")]
 
 
+class Checkpoint(ApiModel):
+    """A state of the training that lies safely in the store."""
+
+    epoch: Annotated[int, Field(ge=0, description="Whole epochs done.")]
+    step: Annotated[int, Field(ge=0, description="Batches done in the epoch after them; 0 at the end of an epoch.")] = 0
+    uri: Annotated[Text, Field(description="Where it lies.")]
+    taken_at: Annotated[datetime, Field(description="When the training was there.")]
+
+
 class TrainingRunStatus(ApiModel):
     """Where a run is. Only the operator writes it."""
 

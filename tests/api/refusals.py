@@ -274,6 +274,11 @@ BY_RULES = (
         "spec.resources.image",
         "must be an image such as registry.example.com/team/trainer:1.2",
     ),
+    # Checkpoints
+    *(
+        Refusal(f"checkpoints {wrong}", {"spec.checkpoints.every": value}, "spec.checkpoints.every", A_TIME)
+        for wrong, value in (("every 0 seconds", "0s"), ("once a day", "1d"), ("by a number", "300"))
+    ),
     # Recovery
     *(
         Refusal(f"{field} {wrong}", {f"spec.recovery.{field}": value}, f"spec.recovery.{field}", A_TIME)
@@ -381,6 +386,18 @@ BY_THE_SCHEMA = (
         {"spec.recovery.maxRetries": 101},
         "spec.recovery.maxRetries",
         "should be less than or equal to 100",
+    ),
+    Refusal(
+        "checkpoints of which none is kept",
+        {"spec.checkpoints.keepLast": 0},
+        "spec.checkpoints.keepLast",
+        "should be greater than or equal to 1",
+    ),
+    Refusal(
+        "checkpoints every 0 epochs",
+        {"spec.checkpoints.everyEpochs": 0},
+        "spec.checkpoints.everyEpochs",
+        "should be greater than or equal to 1",
     ),
     Refusal("a field that is not there", {"spec.training.epohs": 3}, "spec.training.epohs", "unknown field"),
     Refusal("a name of the past", {"spec.training.batch": 16}, "spec.training.batch", "unknown field"),

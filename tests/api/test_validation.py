@@ -32,6 +32,7 @@ CHANGES_AFTER_THE_START: dict[str, Changes] = {
     "spec.formatPriorities": {"spec.formatPriorities": ["onnx"]},
     "spec.artifacts": {"spec.artifacts.s3.uri": "s3://others/"},
     "spec.resources": {"spec.resources.gpus": 0},
+    "spec.checkpoints": {"spec.checkpoints.every": "1m"},
 }
 ALLOWED_AFTER_THE_START: dict[str, Changes] = {
     "suspended": {"spec.suspend": True},
