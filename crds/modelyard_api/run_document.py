@@ -12,7 +12,7 @@ from pydantic import Field
 
 from modelyard_api import GROUP
 from modelyard_api.base import ApiModel
-from modelyard_api.spec import TrainingRunSpec
+from modelyard_api.spec import ImageCache, Training, TrainingRunSpec
 
 RUN_ANNOTATION = f"{GROUP}/run"
 """Annotation of the pod template that carries the document."""
@@ -48,6 +48,39 @@ class RunDocument(ApiModel):
     uid: str
     attempt: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=1)]
+    effective_batch_size: Annotated[int, Field(ge=1)] | None = None
+    """Pictures in one optimizer step; None for as many as the spec says."""
+    loader_workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes that load pictures; None for as many as the spec says."""
+    image_cache: ImageCache | None = None
+    """Where decoded pictures are kept; None for where the spec says."""
+    learning_rate_factor: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """What the spec's learning rates are multiplied with."""
     spec: TrainingRunSpec
     intake: Intake | None = None
     image: str | None = None
+
+    @property
+    def training(self) -> Training:
+        """`spec.training` as this attempt applies it: what earlier attempts have taught it changed, the rest as asked.
+
+        `gradient_accumulation` is left as asked, since it need not stay a whole number: `step_size` says what counts.
+        """
+        asked, factor = self.spec.training, self.learning_rate_factor
+        optimizer = {"learning_rate": asked.optimizer.learning_rate * factor}
+        schedule = {"warmup_bias_learning_rate": asked.schedule.warmup_bias_learning_rate * factor}
+        return asked.model_copy(
+            update={
+                "batch_size": self.batch_size,
+                "workers": asked.workers if self.loader_workers is None else self.loader_workers,
+                "cache": self.image_cache or asked.cache,
+                "optimizer": asked.optimizer.model_copy(update=optimizer),
+                "schedule": asked.schedule.model_copy(update=schedule),
+            }
+        )
+
+    @property
+    def step_size(self) -> int:
+        """Pictures in one optimizer step."""
+        asked = self.spec.training
+        return self.effective_batch_size or asked.batch_size * asked.gradient_accumulation

@@ -10,10 +10,11 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from modelyard_api import GROUP
-from modelyard_api.base import ApiModel, Atomic, Duration, Matches, PositiveDuration, Rule
+from modelyard_api.base import ApiModel, Atomic, Matches, Rule
 from modelyard_api.checkpoints import CheckpointPolicy
 from modelyard_api.detection import Detection
 from modelyard_api.quantity import quantity
+from modelyard_api.recovery import Recovery
 
 Name = Annotated[
     str,
@@ -539,45 +540,6 @@ class Resources(ApiModel):
         ),
         Field(description="Trainer image instead of the operator's default, for a team's own tasks."),
     ] = None
-
-
-class Recovery(ApiModel):
-    """What happens when an attempt does not end well, and how long things may take."""
-
-    max_retries: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=100,
-            description="New attempts after a failure that may pass. An error in the spec or the data is never "
-            "retried.",
-        ),
-    ] = 3
-    active_deadline: Annotated[
-        PositiveDuration | None,
-        Field(description="Time after the first start, over all attempts, after which the run fails, such as 72h."),
-    ] = None
-    stall_timeout: Annotated[
-        PositiveDuration,
-        Field(
-            description="Time without any sign of progress after which the attempt is restarted; 99999h is as good as "
-            "never."
-        ),
-    ] = "30m"
-    start_deadline: Annotated[
-        PositiveDuration | None,
-        Field(
-            description="Time that an attempt may wait for a node and its image before the run fails; for ever "
-            "without it."
-        ),
-    ] = None
-    ttl_after_finished: Annotated[
-        Duration,
-        Field(
-            description="Time after the end when the run's Jobs and pods are deleted, never the TrainingRun; 99999h is "
-            "as good as never."
-        ),
-    ] = "24h"
 
 
 class Approval(ApiModel):

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from modelyard_api.base import ApiModel, ListMap
+from modelyard_api.spec import ImageCache
 
 Text = Annotated[str, StringConstraints(max_length=1024)]
 ShortText = Annotated[str, StringConstraints(max_length=256)]
@@ -101,6 +102,24 @@ class Attempt(ApiModel):
 
     number: Annotated[int, Field(ge=1, description="Which attempt, counted from 1.")]
     batch_size: Annotated[int, Field(ge=1, description="Batch size of this attempt.")]
+    effective_batch_size: Annotated[
+        int | None,
+        Field(ge=1, description="Pictures in one of its optimizer steps, where those are fewer than asked for."),
+    ] = None
+    loader_workers: Annotated[
+        int | None, Field(ge=0, description="Its processes that load pictures, where those are fewer than asked for.")
+    ] = None
+    image_cache: Annotated[
+        ImageCache | None, Field(description="Its cache of pictures, where that is another than asked for.")
+    ] = None
+    learning_rate_factor: Annotated[
+        ShortText | None,
+        Field(description="Its learning rates as a fraction of those asked for, where they are lower, as a decimal."),
+    ] = None
+    resumed_from_epoch: Annotated[
+        int | None,
+        Field(ge=0, description="Whole epochs that the checkpoint which it went on from had done, if there was one."),
+    ] = None
     job_name: Annotated[ShortText, Field(description="Name of its Job.")]
     job_uid: Annotated[
         ShortText | None, Field(description="UID of its Job, once that was seen: a Job seen and then gone is lost.")
@@ -163,9 +182,22 @@ class TrainingRunStatus(ApiModel):
         Field(description="When the first attempt was decided upon; from then on the spec is fixed."),
     ] = None
     finished_at: Annotated[datetime | None, Field(description="When the run became Complete or Failed.")] = None
+    active_seconds: Annotated[
+        int,
+        Field(ge=0, description="Time that counts for activeDeadline, up to `activeSince` or the last suspension."),
+    ] = 0
+    active_since: Annotated[
+        datetime | None,
+        Field(description="Since when time counts again; not set while the run is suspended or waits in a queue."),
+    ] = None
     current_attempt: Annotated[int, Field(ge=0, description="Number of the latest attempt.")] = 0
     retries: Annotated[
-        int, Field(ge=0, description="Attempts that counted towards maxRetries; interruptions after progress do not.")
+        int,
+        Field(
+            ge=0,
+            description="Attempts that counted towards maxRetries; interruptions after progress, smaller batches and "
+            "lower learning rates do not.",
+        ),
     ] = 0
     batch_size: Annotated[int | None, Field(ge=1, description="Batch size in use.")] = None
     progress: Annotated[Progress | None, Field(description="How far the training is.")] = None
@@ -179,6 +211,9 @@ class TrainingRunStatus(ApiModel):
     attempts: Annotated[
         list[Attempt], ListMap("number"), Field(max_length=128, description="The attempts, oldest first.")
     ] = []
+    checkpoint: Annotated[
+        Checkpoint | None, Field(description="The latest state of the training that lies safely in the store.")
+    ] = None
     dataset: Annotated[DatasetStatus | None, Field(description="What the data set turned out to hold.")] = None
     artifacts: Annotated[list[Artifact], ListMap("name"), Field(max_length=64, description="Published files.")] = []
     primary_artifact: Annotated[

@@ -136,6 +136,22 @@ ACCEPTED = (
             }
         },
     ),
+    Acceptance(
+        "half the batch and half the learning rate",
+        {
+            "spec.recovery.oom": {
+                "factor": 0.5,
+                "minBatchSize": 4,
+                "maxReductions": 2,
+                "keepEffectiveBatch": False,
+                "learningRate": "scale",
+            }
+        },
+    ),
+    Acceptance(
+        "a tenth of the learning rate after it diverged",
+        {"spec.recovery.divergence": {"action": "retry", "learningRateFactor": 0.1, "maxRetries": 1}},
+    ),
     Acceptance("a run that waits for approval", {"spec.approval": {"required": True}}),
     Acceptance("a run that is created suspended", {"spec.suspend": True}),
 )

@@ -286,6 +286,12 @@ BY_RULES = (
         for wrong, value in (("in days", "3d"), ("of nothing", "0s"), ("in the wrong order", "30m1h"))
     ),
     Refusal(
+        "another learning rate for steps that stay as large",
+        {"spec.recovery.oom.learningRate": "scale"},
+        "spec.recovery.oom.learningRate",
+        "must be keep, since steps of as many pictures as before need no other; or set keepEffectiveBatch to false",
+    ),
+    Refusal(
         "ttlAfterFinished without a unit",
         {"spec.recovery.ttlAfterFinished": "3600"},
         "spec.recovery.ttlAfterFinished",
@@ -386,6 +392,18 @@ BY_THE_SCHEMA = (
         {"spec.recovery.maxRetries": 101},
         "spec.recovery.maxRetries",
         "should be less than or equal to 100",
+    ),
+    *(
+        Refusal(f"recovery {what} {value}", {f"spec.recovery.{what}": value}, f"spec.recovery.{what}", sentence)
+        for what, value, sentence in (
+            ("oom.factor", 1, "should be less than 1"),
+            ("oom.factor", 0, "should be greater than 0"),
+            ("oom.minBatchSize", 0, "should be greater than or equal to 1"),
+            ("oom.maxReductions", 17, "should be less than or equal to 16"),
+            ("oom.action", "halve", 'supported values: "retry", "fail"'),
+            ("divergence.learningRateFactor", 1, "should be less than 1"),
+            ("divergence.maxRetries", 0, "should be greater than or equal to 1"),
+        )
     ),
     Refusal(
         "checkpoints of which none is kept",
