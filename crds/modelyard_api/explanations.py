@@ -14,7 +14,10 @@ class TriedAgain(StrEnum):
     NOT_NEEDED = "not needed"
     NEVER = "never"
     COUNTED = "yes, as one of `recovery.maxRetries`"
-    FREE = "yes, free of charge if the attempt had finished an epoch"
+    FREE = "yes, free of charge once the run has finished an epoch"
+    SMALLER = "yes, with a smaller batch, as `recovery.oom` says"
+    EASIER = "yes, as one of `recovery.maxRetries`, as long as there is less to ask for"
+    SLOWER = "only where `recovery.divergence` says so, with a lower learning rate"
     UNTIL_ALLOWED = "the same attempt, until its Job is allowed"
     ON_RESUME = "when `suspend` is false again"
 
@@ -98,14 +101,18 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         TriedAgain.NEVER,
     ),
     Reason.OUT_OF_MEMORY: Explanation(
-        "The GPU ran out of memory.",
-        "Lower `training.batchSize` or `training.imageSize`, use `training.amp`, or ask for a GPU with more memory.",
-        TriedAgain.COUNTED,
+        "The GPU ran out of memory. The run goes on with a smaller batch, in optimizer steps of the same size unless "
+        "`recovery.oom.keepEffectiveBatch` is false; it fails when nothing smaller is left.",
+        "Nothing, as long as it goes on. Where it failed: lower `training.batchSize` or `training.imageSize`, use a "
+        "smaller `model.architecture` or `training.amp`, or ask for a GPU with more memory. The message has numbers.",
+        TriedAgain.SMALLER,
     ),
     Reason.HOST_OUT_OF_MEMORY: Explanation(
-        "The pod needed more memory than `resources.memory` and was killed.",
-        "Raise `resources.memory`; or lower `training.workers`, or use less of `training.cache`.",
-        TriedAgain.COUNTED,
+        "The pod needed more memory than `resources.memory`. The run goes on with half of `training.workers` and no "
+        "`training.cache` in memory, then with no workers; it fails when there is nothing left to do without.",
+        "Raise `resources.memory`; or lower `training.workers`, or use less of `training.cache`. The message has "
+        "numbers.",
+        TriedAgain.EASIER,
     ),
     Reason.INTERRUPTED: Explanation(
         "The pod was told to stop: its node was drained, or a pod of higher priority needed the place.",
@@ -119,8 +126,9 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     ),
     Reason.DIVERGED: Explanation(
         "The loss became infinite or not a number. The seed makes another attempt go the same way.",
-        "Lower `training.optimizer.learningRate`, lengthen the warm-up, or use `bf16` instead of `fp16`.",
-        TriedAgain.NEVER,
+        "Lower `training.optimizer.learningRate`, lengthen the warm-up, or use `bf16` instead of `fp16`; or let the run "
+        "go on from its last good checkpoint with a lower learning rate: `recovery.divergence.action: retry`.",
+        TriedAgain.SLOWER,
     ),
     Reason.EXPORT_FAILED: Explanation(
         "The trained model could not be exported to one of the formats.",

@@ -124,7 +124,9 @@ class Attempt(ApiModel):
     job_uid: Annotated[
         ShortText | None, Field(description="UID of its Job, once that was seen: a Job seen and then gone is lost.")
     ] = None
-    epoch: Annotated[int, Field(ge=0, description="Epochs it has done.")] = 0
+    epoch: Annotated[
+        int, Field(ge=0, description="Epochs done, with those of the checkpoint that it went on from.")
+    ] = 0
     started_at: Annotated[datetime, Field(description="When it was decided upon, before its Job was created.")]
     running_at: Annotated[datetime | None, Field(description="When its pod's container began to run.")] = None
     ended_at: Annotated[datetime | None, Field(description="When it ended.")] = None

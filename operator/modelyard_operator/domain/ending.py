@@ -25,6 +25,7 @@ class Verdict(Enum):
     COMPLETE = "the run has what it was for"
     FAILED = "trying again would end the same way"
     RETRY = "may pass: try again, as often as maxRetries allows"
+    EASE = "asked for too much: try again with less, as long as there is less to ask for"
     INTERRUPTED = "nobody's fault: try again, free of charge if there was progress"
     SUSPENDED = "as was asked for"
 
@@ -44,11 +45,10 @@ class Ending:
 _VERDICTS = {
     ExitCode.SUCCESS: Verdict.COMPLETE,
     ExitCode.USER_ERROR: Verdict.FAILED,
-    ExitCode.OUT_OF_MEMORY: Verdict.RETRY,
+    ExitCode.OUT_OF_MEMORY: Verdict.EASE,
     ExitCode.INTERRUPTED: Verdict.INTERRUPTED,
     ExitCode.STORE_UNREACHABLE: Verdict.RETRY,
-    # The seed makes the next attempt take the same way.
-    ExitCode.DIVERGED: Verdict.FAILED,
+    ExitCode.DIVERGED: Verdict.EASE,
     ExitCode.EXPORT_FAILED: Verdict.FAILED,
 }
 _REASONS = {code: reason for reason, code in reversed(EXIT_CODES.items())} | {ExitCode.USER_ERROR: Reason.SPEC_INVALID}
@@ -137,10 +137,10 @@ def _ending_of_kill(termination: Termination, last_words: TerminationMessage | N
     interrupted = _ending_of_exit(termination, last_words, with_interruptions=True)
     if interrupted is not None:
         return interrupted
-    memory_named = last_words is not None and last_words.reason is Reason.HOST_OUT_OF_MEMORY
-    if termination.reason == "OOMKilled" or memory_named:
+    named = last_words if last_words is not None and last_words.reason is Reason.HOST_OUT_OF_MEMORY else None
+    if termination.reason == "OOMKilled" or named is not None:
         message = "the container needed more memory than spec.resources.memory allows and was killed"
-        ending = Ending(Verdict.RETRY, Reason.HOST_OUT_OF_MEMORY, message)
+        ending = Ending(Verdict.EASE, Reason.HOST_OUT_OF_MEMORY, named.message if named is not None else message)
     elif termination.exit_code in (_KILLED, _TERMINATED) and pod.gone_by is not None:
         ending = Ending(Verdict.INTERRUPTED, Reason.INTERRUPTED, f"pod {pod.name} was deleted")
     else:

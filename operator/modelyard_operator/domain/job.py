@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
 
 from modelyard_api import API_VERSION
@@ -11,8 +10,9 @@ from modelyard_api.base import seconds
 from modelyard_api.outcome import ExitCode
 from modelyard_api.run_document import NODE_NAME_VARIABLE, POD_NAME_VARIABLE, POD_UID_VARIABLE, RUN_ANNOTATION
 from modelyard_api.spec import Resources, TrainingRunSpec
-from modelyard_api.status import Attempt
+from modelyard_api.status import Attempt, TrainingRunStatus
 
+from modelyard_operator.domain.clock import Clock
 from modelyard_operator.domain.document import run_document
 from modelyard_operator.domain.names import (
     ATTEMPT_LABEL,
@@ -54,7 +54,7 @@ def job_manifest(run: ObservedRun, attempt: Attempt, settings: RunSettings) -> M
         RUN_UID_LABEL: run.uid,
         ATTEMPT_LABEL: str(attempt.number),
     }
-    deadline = active_deadline_seconds(spec, run.status.started_at, attempt)
+    deadline = active_deadline_seconds(spec, run.status, attempt)
     text = json.dumps(document.to_json_object(), separators=(",", ":"), ensure_ascii=False)
     return {
         "apiVersion": "batch/v1",
@@ -82,19 +82,15 @@ def job_manifest(run: ObservedRun, attempt: Attempt, settings: RunSettings) -> M
     }
 
 
-def active_deadline_seconds(spec: TrainingRunSpec, began: datetime | None, attempt: Attempt) -> int | None:
-    """What is left of the run's active deadline when `attempt` starts; None without one.
+def active_deadline_seconds(spec: TrainingRunSpec, status: TrainingRunStatus, attempt: Attempt) -> int | None:
+    """What is left of the run's active deadline when the Job of `attempt` starts or is released; None without one.
 
-    Args:
-        spec: the run's.
-        began: when its first attempt started; None where this is the first.
-        attempt: the one that starts.
+    A suspended Job's own clock starts anew when it is released, and so the run's has by then counted what is used.
     """
     limit = spec.recovery.active_deadline
     if limit is None:
         return None
-    used = attempt.started_at - (began or attempt.started_at)
-    return max(1, round(seconds(limit) - used.total_seconds()))
+    return max(1, round(seconds(limit) - Clock.of(status).at(attempt.started_at).total_seconds()))
 
 
 def _owner(run: ObservedRun) -> Manifest:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from modelyard_api.status import Attempt, Phase, TrainingRunStatus
 
+from modelyard_operator.domain.clock import stands_still
 from modelyard_operator.domain.conditions import conditions_of
-from modelyard_operator.domain.policies.ended import MAX_ATTEMPTS, counts
+from modelyard_operator.domain.pacing import counts
 from modelyard_operator.domain.situation import Course, Situation
-from modelyard_operator.domain.telling import fresh_progress, with_last_words, with_report
+from modelyard_operator.domain.telling import fresh_progress, training_has_begun, with_last_words, with_report
 
+MAX_ATTEMPTS = 100
+"""Attempts kept in status; the oldest make room."""
+_TOLD_IN_FULL, _CUT = 10, 256
+"""Of the newest attempts the whole message is kept, of the others so many characters."""
 _OVER = (Phase.COMPLETE, Phase.FAILED)
 
 
@@ -34,6 +39,7 @@ def status_for(situation: Situation, course: Course) -> TrainingRunStatus:
             "finished_at": (status.finished_at or now) if over else None,
             "attempts": _with_epoch(status),
             "progress": _settled(status, course.phase),
+            **_clock(situation, status, course),
         }
     )
     conditions = conditions_of(status, situation.observed.run.spec, situation.observed.run.generation, now)
@@ -45,22 +51,47 @@ def _with_attempt(situation: Situation, course: Course) -> TrainingRunStatus:
     if attempt is None:
         return status
     others = [other for other in status.attempts if other.number != attempt.number]
-    update: dict[str, object] = {"attempts": [*others, attempt][-MAX_ATTEMPTS:]}
+    update: dict[str, object] = {"attempts": _short([*others, attempt])}
     if attempt.number > status.current_attempt:
         update |= {
             "current_attempt": attempt.number,
             "started_at": status.started_at or attempt.started_at,
             "batch_size": attempt.batch_size,
-            "progress": fresh_progress(situation.spec.training.epochs),
+            "progress": fresh_progress(situation.spec.training.epochs, status.progress, status.checkpoint),
         }
-    if course.ending is not None and course.phase not in (Phase.COMPLETE, Phase.FAILED) and counts(attempt):
+    if course.ending is not None and course.phase not in _OVER and counts([*others, attempt]):
         update["retries"] = status.retries + 1
     return status.model_copy(update=update)
 
 
+def _short(attempts: list[Attempt]) -> list[Attempt]:
+    """As much of them as a status has room for."""
+    kept = attempts[-MAX_ATTEMPTS:]
+    return [_cut(attempt) for attempt in kept[:-_TOLD_IN_FULL]] + kept[-_TOLD_IN_FULL:]
+
+
+def _cut(attempt: Attempt) -> Attempt:
+    if len(attempt.message or "") <= _CUT:
+        return attempt
+    return attempt.model_copy(update={"message": f"{(attempt.message or '')[: _CUT - 4]} ..."})
+
+
+def _clock(situation: Situation, status: TrainingRunStatus, course: Course) -> dict[str, object]:
+    """The clock of the run, which goes from its start on except while it is suspended or queued, and until its end."""
+    if status.started_at is None:
+        return {}
+    clock, now = situation.clock, situation.now.replace(microsecond=0)
+    if situation.status.started_at is None:
+        clock = clock.going(status.started_at)
+    if not stands_still(course.phase, course.reason):
+        return clock.going(now).fields()
+    ended = course.attempt.ended_at if course.ending is not None and course.attempt is not None else None
+    return clock.stopped(ended or now).fields()
+
+
 def _with_epoch(status: TrainingRunStatus) -> list[Attempt]:
     """The attempts, the latest with the epochs that it is known to have done."""
-    if not status.attempts or status.progress is None:
+    if not status.attempts or status.progress is None or not training_has_begun(status.progress):
         return status.attempts
     latest = status.attempts[-1]
     if latest.number != status.current_attempt or latest.epoch >= status.progress.epoch:

@@ -10,6 +10,7 @@ from modelyard_api.base import seconds
 from modelyard_api.spec import TrainingRunSpec
 from modelyard_api.status import Attempt, Phase, TrainingRunStatus
 
+from modelyard_operator.domain.clock import Clock
 from modelyard_operator.domain.decision import Action
 from modelyard_operator.domain.ending import Ending
 from modelyard_operator.domain.observed import Observed, ObservedJob, ObservedPod, ObservedReport, Refusal
@@ -78,6 +79,17 @@ class Situation:
         if refusal is None or latest is None or self.job is not None:
             return None
         return refusal if refusal.job_name == latest.job_name else None
+
+    @property
+    def clock(self) -> Clock:
+        """The time that counts for `recovery.activeDeadline`."""
+        return Clock.of(self.status)
+
+    @property
+    def active_time_left(self) -> timedelta | None:
+        """What is left of `recovery.activeDeadline`: None without one, never below zero."""
+        limit = self.spec.recovery.active_deadline
+        return None if limit is None else max(timedelta(0), timedelta(seconds=seconds(limit)) - self.clock.at(self.now))
 
     def remaining(self, duration: str | None, since: datetime) -> timedelta | None:
         """What is left of `duration` since a moment: None without a limit, never below zero."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TypeVar
 
 from modelyard_api.outcome import TerminationMessage
-from modelyard_api.report import ProgressReport
-from modelyard_api.status import Artifact, BestEpoch, MetricValue, Progress, TrainingRunStatus
+from modelyard_api.report import ProgressReport, Stage
+from modelyard_api.status import Artifact, Attempt, BestEpoch, Checkpoint, MetricValue, Progress, TrainingRunStatus
 
 from modelyard_operator.domain import display
 from modelyard_operator.domain.observed import ObservedReport
@@ -16,9 +16,30 @@ _MOST_NAMED = 64
 Named = TypeVar("Named", MetricValue, Artifact)
 
 
-def fresh_progress(epochs: int) -> Progress:
-    """Progress of an attempt that was not heard yet."""
-    return Progress(epoch=0, epochs=epochs, display=f"0/{epochs}", percent=0, percent_display="0%")
+_NOT_YET_TRAINING = ("", Stage.FETCHING, Stage.CHECKING)
+"""Stages in which an attempt has not yet looked for a checkpoint to go on from."""
+
+
+def fresh_progress(epochs: int, before: Progress | None = None, checkpoint: Checkpoint | None = None) -> Progress:
+    """Progress of an attempt that was not heard yet: where the newest checkpoint will let it go on.
+
+    Args:
+        epochs: how many are wanted.
+        before: progress of the attempt before it.
+        checkpoint: the newest that is known of.
+    """
+    if before is None or checkpoint is None:
+        return Progress(epoch=0, epochs=epochs, display=f"0/{epochs}", percent=0, percent_display="0%")
+    epoch = min(checkpoint.epoch, before.epoch)
+    percent = before.percent * epoch // max(1, before.epoch)
+    return Progress(
+        epoch=epoch, epochs=epochs, display=f"{epoch}/{epochs}", percent=percent, percent_display=f"{percent}%"
+    )
+
+
+def training_has_begun(progress: Progress | None) -> bool:
+    """Whether progress is what the attempt itself has told, and not what is expected of it."""
+    return progress is not None and progress.stage not in _NOT_YET_TRAINING
 
 
 def with_report(status: TrainingRunStatus, observed: ObservedReport) -> TrainingRunStatus:
@@ -37,7 +58,9 @@ def with_report(status: TrainingRunStatus, observed: ObservedReport) -> Training
             "metrics": _by_name(metrics) or status.metrics,
             "metric_display": _metric_display(metrics) or status.metric_display,
             "best": best,
-            "batch_size": report.batch_size or status.batch_size,
+            "attempts": _told_of_attempt(status, report.batch_size, report.resumed_from_epoch),
+            "batch_size": min(report.batch_size or status.batch_size or 1, status.batch_size or 1),
+            "checkpoint": report.checkpoint or status.checkpoint,
             "dataset": report.dataset or status.dataset,
             "artifacts": _by_name(report.artifacts) or status.artifacts,
             "primary_artifact": report.primary_artifact or status.primary_artifact,
@@ -50,7 +73,8 @@ def with_report(status: TrainingRunStatus, observed: ObservedReport) -> Training
 def with_last_words(status: TrainingRunStatus, words: TerminationMessage) -> TrainingRunStatus:
     """`status` with a termination message folded in: all that is known where the operator was down meanwhile."""
     before = status.progress or fresh_progress(words.epochs)
-    epoch, epochs = max(before.epoch, words.epoch), words.epochs or before.epochs
+    epoch = max(before.epoch, words.epoch) if training_has_begun(before) else words.epoch or before.epoch
+    epochs = words.epochs or before.epochs
     progress = before.model_copy(update={"epoch": epoch, "epochs": epochs, "display": f"{epoch}/{epochs}"})
     best = words.best or status.best
     # What a message of 4 KiB had no room for, a report of the same set has told before.
@@ -61,6 +85,7 @@ def with_last_words(status: TrainingRunStatus, words: TerminationMessage) -> Tra
             "metrics": _by_name(words.metrics) or status.metrics,
             "metric_display": _metric_display(words.metrics) or status.metric_display,
             "best": best,
+            "checkpoint": words.checkpoint or status.checkpoint,
             "dataset": words.dataset or status.dataset,
             "artifacts": _by_name([*reported, *words.artifacts]) or status.artifacts,
             "primary_artifact": words.primary_artifact or status.primary_artifact,
@@ -69,10 +94,29 @@ def with_last_words(status: TrainingRunStatus, words: TerminationMessage) -> Tra
     )
 
 
+def _told_of_attempt(status: TrainingRunStatus, batch_size: int | None, resumed: int | None) -> list[Attempt]:
+    """The attempts, the latest with the batch that it says is in use and the epoch that it says it went on from.
+
+    A trainer may have lowered the batch by itself; more than it was given it cannot use.
+    """
+    if not status.attempts:
+        return status.attempts
+    latest = status.attempts[-1]
+    update = {
+        "batch_size": min(batch_size or latest.batch_size, latest.batch_size),
+        "resumed_from_epoch": resumed if resumed is not None else latest.resumed_from_epoch,
+    }
+    return [*status.attempts[:-1], latest.model_copy(update=update)]
+
+
 def _progress(report: ProgressReport, before: Progress | None) -> Progress:
-    epoch = max(report.epoch, before.epoch if before is not None else 0)
-    epochs = report.epochs or (before.epochs if before is not None else 0)
-    percent = max(int(report.percent), before.percent if before is not None else 0)
+    known = before or fresh_progress(report.epochs)
+    if not training_has_begun(known) and report.stage not in _NOT_YET_TRAINING:
+        # Now it is known from where the attempt really goes on.
+        known = fresh_progress(known.epochs)
+    epoch = max(report.epoch, report.resumed_from_epoch or 0, known.epoch)
+    epochs = report.epochs or known.epochs
+    percent = max(int(report.percent), known.percent)
     return Progress(
         epoch=epoch,
         epochs=epochs,

@@ -288,7 +288,6 @@ class TestEnds:
     @pytest.mark.parametrize(
         ("code", "container", "words", "reason"),
         [
-            (11, "Error", last_words(Reason.OUT_OF_MEMORY), Reason.OUT_OF_MEMORY),
             (137, "OOMKilled", "", Reason.HOST_OUT_OF_MEMORY),
             (1, "Error", last_words(Reason.HOST_OUT_OF_MEMORY), Reason.HOST_OUT_OF_MEMORY),
             (13, "Error", last_words(Reason.STORE_UNREACHABLE), Reason.STORE_UNREACHABLE),

@@ -246,6 +246,6 @@ class World:
             outcome_at=None,
             outcome_reason="",
             outcome_message="",
-            active_deadline_seconds=active_deadline_seconds(self.run.spec, self.run.status.started_at, attempt),
+            active_deadline_seconds=active_deadline_seconds(self.run.spec, self.run.status, attempt),
             ttl_seconds=None,
         )

@@ -8,15 +8,13 @@ from datetime import timedelta
 from modelyard_api.outcome import Reason
 from modelyard_api.status import Attempt, Phase
 
+from modelyard_operator.domain.advice import ends_here, goes_on, recommendations
 from modelyard_operator.domain.decision import DeleteJob
 from modelyard_operator.domain.ending import Ending, Verdict, ending_of, stopped
-from modelyard_operator.domain.settings import RunSettings
+from modelyard_operator.domain.pacing import counts, retry_delay
 from modelyard_operator.domain.sighting import with_sightings
 from modelyard_operator.domain.situation import Course, Situation
-
-MAX_ATTEMPTS = 100
-"""Attempts kept in status; the oldest make room."""
-_FREE_AFTER_PROGRESS = (Reason.INTERRUPTED, Reason.LOST)
+from modelyard_operator.domain.terms import easier_terms
 
 
 def note_the_end(situation: Situation) -> Course | None:
@@ -70,49 +68,56 @@ def course_after(situation: Situation, attempt: Attempt, ending: Ending) -> Cour
             return Course(Phase.FAILED, ending.reason, ending.message, ended, ending)
         case Verdict.SUSPENDED:
             return Course(Phase.SUSPENDED, ending.reason, ending.message, ended, ending)
+        case Verdict.EASE:
+            return _an_easier_try(situation, ended, ending)
         case Verdict.RETRY | Verdict.INTERRUPTED:
             return _another_try(situation, ended, ending)
 
 
 def _ended(situation: Situation, attempt: Attempt, ending: Ending) -> Attempt:
     seen = with_sightings(attempt, situation.job, situation.pod)
-    words = ending.last_words
+    told: dict[str, object] = {}
+    if ending.last_words is not None:
+        words = ending.last_words
+        told["epoch"] = max(seen.epoch, words.epoch)
+        if words.resumed_from_epoch is not None:
+            told["resumed_from_epoch"] = words.resumed_from_epoch
     return seen.model_copy(
         update={
             "ended_at": (ending.ended_at or situation.now).replace(microsecond=0),
             "reason": str(ending.reason),
             "message": ending.message[:4096],
             "exit_code": ending.exit_code,
-            "epoch": max(seen.epoch, words.epoch if words is not None else 0),
+            **told,
         }
     )
 
 
-def _another_try(situation: Situation, ended: Attempt, ending: Ending) -> Course:
-    allowed, used = situation.spec.recovery.max_retries, situation.status.retries
-    if counts(ended) and used >= allowed:
-        message = (
-            f"attempt {ended.number} ended with {ending.reason}: {ending.message}; "
-            f"all {allowed} retries of recovery.maxRetries are used"
-        )
-        return Course(Phase.FAILED, Reason.RETRIES_EXHAUSTED, message, ended, ending)
-    message = f"attempt {ended.number} ended with {ending.reason}: {ending.message}"
-    retries = used + 1 if counts(ended) else used
-    return Course(
-        Phase.PENDING, "Retrying", message, ended, ending, requeue_after=retry_delay(ended, retries, situation.settings)
-    )
+def _an_easier_try(situation: Situation, ended: Attempt, ending: Ending) -> Course:
+    """Asking for the same again would end the same way."""
+    spec, attempts = situation.spec, _attempts(situation, ended)
+    terms = easier_terms(spec, attempts)
+    if terms is not None:
+        return _another_try(situation, ended, ending, goes_on(spec, ended, terms), recommendations(spec, ended))
+    message = ends_here(spec, ended)
+    if ended.reason == Reason.HOST_OUT_OF_MEMORY and ended.epoch > (ended.resumed_from_epoch or 0):
+        # It came some way, so its memory fills up slowly: another attempt may come further.
+        return _another_try(situation, ended, ending, message)
+    return Course(Phase.FAILED, ending.reason, message, ended, ending)
 
 
-def counts(ended: Attempt) -> bool:
-    """Whether an ended attempt uses up one of the retries."""
-    if ended.reason == Reason.SUSPENDED:
-        return False
-    return not (ended.reason in _FREE_AFTER_PROGRESS and ended.epoch > 0)
+def _another_try(situation: Situation, ended: Attempt, ending: Ending, message: str = "", advice: str = "") -> Course:
+    allowed, used, attempts = situation.spec.recovery.max_retries, situation.status.retries, _attempts(situation, ended)
+    what_happened = f"attempt {ended.number} ended with {ending.reason}: {ending.message}"
+    if counts(attempts) and used >= allowed:
+        used_up = f"{what_happened}; all {allowed} retries of recovery.maxRetries are used"
+        words = f"{used_up}; {advice}" if advice else used_up
+        return Course(Phase.FAILED, Reason.RETRIES_EXHAUSTED, words, ended, ending)
+    retries = used + 1 if counts(attempts) else used
+    wait = retry_delay(attempts, retries, situation.settings)
+    return Course(Phase.PENDING, "Retrying", message or what_happened, ended, ending, requeue_after=wait)
 
 
-def retry_delay(ended: Attempt, retries: int, settings: RunSettings) -> timedelta:
-    """How long to wait after `ended`, of which `retries` attempts have counted so far, before the next attempt."""
-    if not counts(ended):
-        return timedelta(0)
-    doubled: timedelta = settings.retry_delay * 2.0 ** min(max(0, retries - 1), 16)
-    return min(doubled, settings.longest_retry_delay)
+def _attempts(situation: Situation, ended: Attempt) -> list[Attempt]:
+    """All of them, the latest as it ended."""
+    return [*situation.status.attempts[:-1], ended]

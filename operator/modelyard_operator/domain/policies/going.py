@@ -8,15 +8,17 @@ from modelyard_api.outcome import Reason
 from modelyard_api.report import Stage
 from modelyard_api.status import Attempt, Phase
 
+from modelyard_operator.domain.advice import begins
+from modelyard_operator.domain.clock import QUEUED
 from modelyard_operator.domain.decision import Action, CreateJob, LimitJob
 from modelyard_operator.domain.job import active_deadline_seconds
 from modelyard_operator.domain.observed import ObservedJob, ObservedPod
 from modelyard_operator.domain.policies.ended import until_given_up
-from modelyard_operator.domain.policies.stopping import last_progress
+from modelyard_operator.domain.policies.stopping import last_progress, start_time_left
 from modelyard_operator.domain.sighting import with_sightings
 from modelyard_operator.domain.situation import Course, Situation
 
-USUAL_STARTS = ("JobCreated", "Queued", "Scheduling", "ContainerStarting")
+USUAL_STARTS = ("JobCreated", QUEUED, "Scheduling", "ContainerStarting")
 """Reasons that every attempt passes through: nothing to wake anybody for."""
 _USUAL_WAITS = ("", "ContainerCreating", "PodInitializing")
 _RUNNING_PHASES = (Phase.RUNNING, Phase.EXPORTING, Phase.UPLOADING)
@@ -41,7 +43,7 @@ def follow_the_attempt(situation: Situation) -> Course | None:
 
 def _in_time(situation: Situation, attempt: Attempt, job: ObservedJob) -> tuple[Action, ...]:
     """`recovery.activeDeadline` may be changed while the Job is at work."""
-    wanted = active_deadline_seconds(situation.spec, situation.status.started_at, attempt)
+    wanted = active_deadline_seconds(situation.spec, situation.status, attempt)
     if job.active_deadline_seconds == wanted or job.deleting:
         return ()
     return (LimitJob(job.name, "activeDeadlineSeconds", wanted),)
@@ -73,13 +75,13 @@ def _without_pod(situation: Situation, attempt: Attempt) -> tuple[Phase, str, st
     if job is not None and job.suspended:
         queue = situation.spec.resources.queue
         where = f"in queue {queue}" if queue else "until its Job is resumed"
-        return Phase.PENDING, "Queued", f"Job {job.name} waits {where}"
+        return Phase.PENDING, QUEUED, f"Job {job.name} waits {where}"
     if situation.refusal is not None:
         return Phase.STARTING, Reason.JOB_REFUSED, situation.refusal.message
     if job is None and situation.status.reason == Reason.JOB_REFUSED:
         # After a restart of the operator the Job is just being asked for again: until then what was known stays.
         return Phase.STARTING, Reason.JOB_REFUSED, situation.status.message or ""
-    return Phase.STARTING, "JobCreated", f"attempt {attempt.number} begins as Job {attempt.job_name}"
+    return Phase.STARTING, "JobCreated", begins(situation.spec, attempt)
 
 
 def _running(situation: Situation, pod: str) -> tuple[Phase, str, str]:
@@ -96,10 +98,10 @@ def _running(situation: Situation, pod: str) -> tuple[Phase, str, str]:
 
 def _next_deadline(situation: Situation, attempt: Attempt) -> timedelta | None:
     """When a time limit of this attempt runs out, should nothing happen before."""
-    recovery, status = situation.spec.recovery, situation.status
-    limits = [situation.remaining(recovery.active_deadline, status.started_at or attempt.started_at)]
+    recovery = situation.spec.recovery
+    limits = [situation.active_time_left if situation.clock.since is not None else None]
     if attempt.running_at is None:
-        limits.append(situation.remaining(recovery.start_deadline, attempt.started_at))
+        limits.append(start_time_left(situation, attempt))
     progressed = last_progress(situation)
     if progressed is not None:
         limits.append(situation.remaining(recovery.stall_timeout, progressed))

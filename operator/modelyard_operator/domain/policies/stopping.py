@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from modelyard_api.outcome import Reason
 from modelyard_api.status import Attempt
@@ -32,11 +32,8 @@ def stop_the_suspended(situation: Situation) -> Course | None:
 
 def stop_after_active_deadline(situation: Situation) -> Course | None:
     """`recovery.activeDeadline`, over all attempts."""
-    attempt, began = situation.open_attempt, situation.status.started_at
-    limit = situation.spec.recovery.active_deadline
-    if attempt is None or began is None or situation.remaining(limit, began) is None:
-        return None
-    if situation.remaining(limit, began):
+    attempt, limit = situation.open_attempt, situation.spec.recovery.active_deadline
+    if attempt is None or limit is None or situation.active_time_left:
         return None
     return _stop(situation, attempt, Reason.ACTIVE_DEADLINE_EXCEEDED, f"recovery.activeDeadline is {limit}")
 
@@ -48,9 +45,17 @@ def stop_after_start_deadline(situation: Situation) -> Course | None:
         return None
     if situation.pod is not None and situation.pod.running_at is not None:
         return None
-    if situation.remaining(limit, attempt.started_at):
+    if start_time_left(situation, attempt) != timedelta(0):
         return None
     return _stop(situation, attempt, Reason.START_DEADLINE_EXCEEDED, f"recovery.startDeadline is {limit}")
+
+
+def start_time_left(situation: Situation, attempt: Attempt) -> timedelta | None:
+    """What is left of `recovery.startDeadline` for `attempt`; None without one, and while its Job waits in a queue."""
+    since = situation.clock.since
+    if since is None:
+        return None
+    return situation.remaining(situation.spec.recovery.start_deadline, max(since, attempt.started_at))
 
 
 def stop_the_stalled(situation: Situation) -> Course | None:
@@ -67,16 +72,17 @@ def stop_the_stalled(situation: Situation) -> Course | None:
 
 def last_progress(situation: Situation) -> datetime | None:
     """When the running pod last showed progress, as far as this process can tell; None while it was never heard."""
-    attempt = situation.open_attempt
-    if attempt is None or attempt.running_at is None:
+    attempt, pod = situation.open_attempt, situation.pod
+    if attempt is None or pod is None or pod.running_at is None:
         return None
-    listening = situation.settings.watching_since
+    reported = situation.status.last_report_time
     if situation.report is not None:
         heard = situation.report.progressed_at
-    elif situation.status.last_report_time is not None and situation.status.last_report_time >= attempt.running_at:
-        heard = situation.status.last_report_time
+    elif reported is not None and reported >= pod.running_at:
+        heard = reported
     else:
         return None
+    listening = situation.settings.watching_since
     return max(heard, listening) if listening is not None else heard
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 
 from modelyard_api.outcome import Reason
 from modelyard_api.status import Attempt, Phase
 
+from modelyard_operator.domain.advice import begins
 from modelyard_operator.domain.decision import CreateJob, DeleteJob
 from modelyard_operator.domain.names import job_name
 from modelyard_operator.domain.observed import ObservedJob
-from modelyard_operator.domain.policies.ended import retry_delay
+from modelyard_operator.domain.pacing import retry_delay
 from modelyard_operator.domain.situation import Course, Situation
+from modelyard_operator.domain.terms import next_terms
 
 _YOUNG = timedelta(minutes=1)
 """Clocks that differ by as much only cost a run the short cut."""
@@ -34,8 +37,8 @@ def wait_for_approval(situation: Situation) -> Course | None:
 
 def fail_after_active_deadline(situation: Situation) -> Course | None:
     """A deadline that passed between two attempts."""
-    began, limit = situation.status.started_at, situation.spec.recovery.active_deadline
-    if began is None or limit is None or situation.remaining(limit, began):
+    limit = situation.spec.recovery.active_deadline
+    if limit is None or situation.status.started_at is None or situation.active_time_left:
         return None
     message = f"the run took longer than recovery.activeDeadline, {limit}"
     return Course(Phase.FAILED, Reason.ACTIVE_DEADLINE_EXCEEDED, message)
@@ -46,7 +49,7 @@ def wait_before_retry(situation: Situation) -> Course | None:
     latest = situation.latest
     if latest is None or latest.ended_at is None:
         return None
-    ready_at = latest.ended_at + retry_delay(latest, situation.status.retries, situation.settings)
+    ready_at = latest.ended_at + retry_delay(situation.status.attempts, situation.status.retries, situation.settings)
     if situation.now >= ready_at:
         return None
     status = situation.status
@@ -89,7 +92,7 @@ def create_the_first_job(situation: Situation) -> Course | None:
 def begin_the_next_attempt(situation: Situation) -> Course:
     """Nothing stands in the way."""
     attempt, job = _next_attempt(situation), _unrecorded_job(situation)
-    message = f"attempt {attempt.number} begins as Job {attempt.job_name}"
+    message = begins(situation.spec, attempt)
     if job is not None:
         begun = attempt.model_copy(update={"started_at": job.created_at, "job_uid": job.uid})
         # Its pod may have been seen before anybody knew what it belongs to: look again.
@@ -105,9 +108,9 @@ def _next_attempt(situation: Situation) -> Attempt:
     number = situation.status.current_attempt + 1
     return Attempt(
         number=number,
-        batch_size=situation.status.batch_size or situation.spec.training.batch_size,
         job_name=job_name(run.key.name, run.uid, number),
         started_at=situation.now.replace(microsecond=0),
+        **asdict(next_terms(situation.spec, situation.status.attempts)),
     )
 
 

@@ -1,0 +1,125 @@
+"""What a person is told when an attempt asked for too much: what comes next, or what would help."""
+
+from __future__ import annotations
+
+import re
+
+from modelyard_api.outcome import Reason
+from modelyard_api.quantity import quantity
+from modelyard_api.recovery import OnFailure
+from modelyard_api.spec import ImageCache, MixedPrecision, TrainingRunSpec
+from modelyard_api.status import Attempt
+
+from modelyard_operator.domain.terms import Terms, cache_of, step_size, workers_of
+
+_SIZED = re.compile(r"(?P<family>yolo(?:v5|v8|v10|11|12|26))(?P<size>[smlx])(?P<rest>6?u?)")
+_SMALLER = {"x": "l", "l": "m", "m": "s", "s": "n"}
+_STRIDE = 32
+_MIB, _GIB = 2**20, 2**30
+
+
+def goes_on(spec: TrainingRunSpec, ended: Attempt, terms: Terms) -> str:
+    """What happened to `ended` and with what the next attempt goes on."""
+    changes = _and(_changes(spec, Terms.of(ended), terms))
+    return f"{_what_happened(spec, ended)}; attempt {ended.number + 1} goes on with {changes}"
+
+
+def begins(spec: TrainingRunSpec, attempt: Attempt) -> str:
+    """That `attempt` begins, and with what, where that is not what was asked for."""
+    changes = _changes(spec, Terms(spec.training.batch_size), Terms.of(attempt))
+    with_what = f", with {_and(changes)}" if changes else ""
+    return f"attempt {attempt.number} begins as Job {attempt.job_name}{with_what}"
+
+
+def ends_here(spec: TrainingRunSpec, ended: Attempt) -> str:
+    """What happened to `ended`, why the run does not go on, and what would help."""
+    why = _why_no_more(spec, ended)
+    return f"{_what_happened(spec, ended)}{f', and {why}' if why else ''}; {recommendations(spec, ended)}"
+
+
+def recommendations(spec: TrainingRunSpec, ended: Attempt) -> str:
+    """What a new run would need to change."""
+    match ended.reason:
+        case Reason.OUT_OF_MEMORY:
+            return f"what would help: {'; '.join(_less_gpu_memory(spec, ended))}"
+        case Reason.HOST_OUT_OF_MEMORY:
+            return f"what would help: {'; '.join(_more_host_memory(spec, ended))}"
+    return "what would help: a lower training.optimizer.learningRate, or a longer training.schedule.warmupEpochs"
+
+
+def _what_happened(spec: TrainingRunSpec, ended: Attempt) -> str:
+    match ended.reason:
+        case Reason.OUT_OF_MEMORY:
+            return f"attempt {ended.number} ran out of GPU memory with a batch of {ended.batch_size}"
+        case Reason.HOST_OUT_OF_MEMORY:
+            return f"attempt {ended.number} needed more memory than resources.memory, {spec.resources.memory}"
+    return f"attempt {ended.number} diverged: {ended.message}"
+
+
+def _why_no_more(spec: TrainingRunSpec, ended: Attempt) -> str:
+    oom, divergence = spec.recovery.oom, spec.recovery.divergence
+    if ended.reason == Reason.HOST_OUT_OF_MEMORY:
+        return "there is neither an image cache nor a loader worker left to do without"
+    if ended.reason == Reason.DIVERGED:
+        used = f"recovery.divergence.maxRetries, {divergence.max_retries}, are used"
+        return "" if divergence.action is OnFailure.FAIL else used
+    if oom.action is OnFailure.FAIL:
+        return "recovery.oom.action is fail"
+    if ended.batch_size <= max(1, oom.min_batch_size):
+        return f"recovery.oom.minBatchSize, {oom.min_batch_size}, allows no smaller one"
+    return f"recovery.oom.maxReductions, {oom.max_reductions}, are used"
+
+
+def _changes(spec: TrainingRunSpec, before: Terms, after: Terms) -> list[str]:
+    found = []
+    if after.batch_size != before.batch_size:
+        found.append(f"a batch of {after.batch_size}")
+    if step_size(spec, after) != step_size(spec, before):
+        found.append(f"optimizer steps of {step_size(spec, after)} pictures")
+    if workers_of(spec, after) != workers_of(spec, before):
+        found.append(f"{workers_of(spec, after)} loader workers instead of {workers_of(spec, before)}")
+    if cache_of(spec, after) is not cache_of(spec, before):
+        found.append("no image cache")
+    if after.learning_rate_factor != before.learning_rate_factor:
+        found.append(f"{after.learning_rate_factor} of the learning rate that was asked for")
+    return found
+
+
+def _less_gpu_memory(spec: TrainingRunSpec, ended: Attempt) -> list[str]:
+    training, found = spec.training, []
+    if ended.batch_size > 1:
+        found.append(f"training.batchSize {ended.batch_size // 2} instead of {ended.batch_size}")
+    size = training.image_size * 4 // 5 // _STRIDE * _STRIDE
+    if size:
+        found.append(f"training.imageSize {size} instead of {training.image_size}")
+    architecture = spec.model.architecture
+    sized = _SIZED.fullmatch(architecture)
+    if sized is not None:
+        smaller = f"{sized['family']}{_SMALLER[sized['size']]}{sized['rest']}"
+        found.append(f"model.architecture {smaller} instead of {architecture}")
+    if training.amp is MixedPrecision.DISABLED and spec.resources.gpus:
+        found.append("training.amp bf16")
+    kind = spec.resources.gpu_type
+    return [*found, f"a GPU with more memory than {kind}" if kind else "a GPU with more memory"]
+
+
+def _more_host_memory(spec: TrainingRunSpec, ended: Attempt) -> list[str]:
+    asked, terms, now = spec.resources.memory, Terms.of(ended), spec.training
+    found = [f"resources.memory {_half_as_much_again(asked)} instead of {asked}"]
+    if cache_of(spec, terms) is ImageCache.MEMORY:
+        found.append("training.cache none")
+    if spec.resources.gpus and workers_of(spec, terms):
+        found.append(f"fewer training.workers than {workers_of(spec, terms)}")
+    if not spec.resources.gpus and now.batch_size > 1:
+        found.append(f"training.batchSize {now.batch_size // 2} instead of {now.batch_size}")
+    return found
+
+
+def _half_as_much_again(memory: str) -> str:
+    wanted = int(quantity(memory) * 3 / 2)
+    unit, name = (_GIB, "Gi") if wanted >= 2 * _GIB else (_MIB, "Mi")
+    return f"{-(-wanted // unit)}{name}"
+
+
+def _and(parts: list[str]) -> str:
+    return " and ".join(([", ".join(parts[:-1])] if parts[1:] else []) + parts[-1:])
