@@ -126,8 +126,8 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     ),
     Reason.DIVERGED: Explanation(
         "The loss became infinite or not a number. The seed makes another attempt go the same way.",
-        "Lower `training.optimizer.learningRate`, lengthen the warm-up, or use `bf16` instead of `fp16`; or let the run "
-        "go on from its last good checkpoint with a lower learning rate: `recovery.divergence.action: retry`.",
+        "Lower `training.optimizer.learningRate`, lengthen the warm-up, or use `bf16` instead of `fp16`; or let the "
+        "run go on from its last good checkpoint with a lower learning rate: `recovery.divergence.action: retry`.",
         TriedAgain.SLOWER,
     ),
     Reason.EXPORT_FAILED: Explanation(

@@ -68,14 +68,13 @@ def test_a_user_error_fails_the_run_at_once(view: NamespaceView, operator: Opera
 
 @pytest.mark.parametrize(
     ("exit_code", "reason", "expected"),
-    [(11, "", "OutOfMemory"), (137, "OOMKilled", "HostOutOfMemory"), (1, "", "InternalError")],
+    [(13, "", "StoreUnreachable"), (137, "OOMKilled", "HostOutOfMemory"), (1, "", "InternalError")],
 )
 def test_what_may_pass_is_tried_again(
     view: NamespaceView, operator: OperatorProcess, exit_code: int, reason: str, expected: str
 ) -> None:
     view.apply()
-    said = words(Reason.OUT_OF_MEMORY) if exit_code == 11 else ""
-    set_terminated(view.plane.api, view.namespace, view.pod_of(1), exit_code=exit_code, reason=reason, message=said)
+    set_terminated(view.plane.api, view.namespace, view.pod_of(1), exit_code=exit_code, reason=reason)
     second = view.pod_of(2)
     status = view.status()
     assert (status["attempts"][0]["reason"], status["retries"], status["currentAttempt"]) == (expected, 1, 2)

@@ -127,6 +127,18 @@ class ObservedReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Hearing:
+    """Whether this process hears trainers at all: what tells one that is silent from an intake that is out of reach."""
+
+    last: datetime | None
+    """When it last heard any."""
+    since: datetime | None
+    """Since when it has heard one after the other, with no silence of all in between."""
+    others: bool
+    """Whether pods of other runs are at work."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """Why the API server did not create a Job when this process last asked for it."""
 
@@ -145,4 +157,5 @@ class Observed:
     jobs: tuple[ObservedJob, ...] = ()
     pods: tuple[ObservedPod, ...] = ()
     report: ObservedReport | None = None
+    hearing: Hearing | None = None
     refusal: Refusal | None = None

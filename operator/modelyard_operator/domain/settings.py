@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+SILENCE_OF_ALL = timedelta(minutes=1)
+"""When nobody has been heard for so long, who reports every few seconds, it is not the trainers that are at fault."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:

@@ -122,6 +122,10 @@ class Cache:
         """The pods of a run."""
         return tuple(self.pods[uid] for uid in self._pods_of.get(run_uid, ()))
 
+    def works_beside(self, run_uid: str) -> bool:
+        """Whether a pod of any other run is at work."""
+        return any(pod.phase == "Running" and pod.run_uid != run_uid for pod in self.pods.values())
+
     def observe(self, run: ObservedRun, reports: Iterable[ObservedReport] = ()) -> Observed:
         """All that is known about a run."""
         latest = max(reports, key=lambda report: report.received_at, default=None)

@@ -145,7 +145,8 @@ class Reconciler:
     def _observe(self, run: ObservedRun) -> Observed:
         pods = [pod.uid for pod in self._cache.pods_of(run.uid)]
         observed = self._cache.observe(run, self._reports.of_pods(pods))
-        return replace(observed, refusal=self._refusals.get(run.key))
+        hearing = self._reports.hearing(self._cache.works_beside(run.uid))
+        return replace(observed, hearing=hearing, refusal=self._refusals.get(run.key))
 
     async def _look_for_job(self, run: ObservedRun, name: str) -> None:
         try:

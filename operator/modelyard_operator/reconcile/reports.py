@@ -7,7 +7,8 @@ from enum import Enum
 
 from modelyard_api.report import ProgressReport
 
-from modelyard_operator.domain.observed import ObservedReport
+from modelyard_operator.domain.observed import Hearing, ObservedReport
+from modelyard_operator.domain.settings import SILENCE_OF_ALL
 from modelyard_operator.kube.rate import TokenBucket
 
 _MOST_PODS = 50_000
@@ -34,6 +35,8 @@ class ReportStore:
         self._burst = burst
         self._reports: dict[str, ObservedReport] = {}
         self._limits: dict[str, TokenBucket] = {}
+        self._heard_last: datetime | None = None
+        self._heard_since: datetime | None = None
 
     def admit(self, pod_uid: str) -> bool:
         """Whether this pod may send a report now."""
@@ -44,6 +47,9 @@ class ReportStore:
 
     def receive(self, pod_uid: str, report: ProgressReport, now: datetime) -> Reception:
         """Keep a report that comes after the one that is known."""
+        if self._heard_last is None or now - self._heard_last > SILENCE_OF_ALL:
+            self._heard_since = now
+        self._heard_last = now
         known = self._reports.get(pod_uid)
         if known is not None and report.sequence <= known.report.sequence:
             return Reception.OLD
@@ -60,6 +66,10 @@ class ReportStore:
         """The reports of these pods, as far as there are any."""
         return [self._reports[uid] for uid in pod_uids if uid in self._reports]
 
+    def hearing(self, others: bool) -> Hearing:
+        """Whether anybody is heard, for a run beside which `others` are at work or not."""
+        return Hearing(self._heard_last, self._heard_since, others)
+
     def forget(self, pod_uid: str) -> None:
         """Drop what a pod that is gone has said."""
         self._reports.pop(pod_uid, None)
@@ -68,6 +78,7 @@ class ReportStore:
     def clear(self) -> None:
         """Drop what every pod has said."""
         self._reports.clear()
+        self._heard_last = self._heard_since = None
 
     def __len__(self) -> int:
         """Pods that were heard."""

@@ -97,3 +97,14 @@ def test_a_spec_of_another_version_is_said_to_be_unreadable(world: World) -> Non
 def test_fields_of_a_later_version_do_no_harm(world: World) -> None:
     status = world.status.to_json_object() | {"fromTheFuture": 1}
     assert world.stored().with_status(status, "2").observed().status == world.status
+
+
+def test_whether_anybody_else_is_at_work(world: World) -> None:
+    cache = Cache()
+    (mine,) = world.observed().pods
+    cache.store_pod(mine)
+    assert not cache.works_beside(world.run.uid)
+    cache.store_pod(replace(mine, uid="ended", run_uid="another", phase="Succeeded"))
+    assert not cache.works_beside(world.run.uid)
+    cache.store_pod(replace(mine, uid="at-work", run_uid="another"))
+    assert cache.works_beside(world.run.uid)

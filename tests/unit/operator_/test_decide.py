@@ -11,7 +11,7 @@ from modelyard_api.outcome import Reason
 from modelyard_api.report import ReportedBest, ReportedMetric, Stage
 from modelyard_api.status import Artifact, ConditionStatus, ConditionType, DatasetStatus, Phase, TrainingRunStatus
 from modelyard_operator.domain.decision import CreateJob, Decision, DeleteJob, LimitJob
-from modelyard_operator.domain.observed import Trouble
+from modelyard_operator.domain.observed import Hearing, Trouble
 
 from tests.unit.operator_.world import NOON, a_run, last_words
 
@@ -496,6 +496,43 @@ class TestStopping:
             world.report = report
             assert world.decide().actions == ()
             assert world.decide().requeue_after == timedelta(minutes=30)
+
+
+class TestSilence:
+    """Of a trainer, which is restarted; or of the intake, which is nothing that a restart would help against."""
+
+    @pytest.mark.parametrize(
+        ("others", "heard_last", "heard_since", "stalls"),
+        [
+            (False, None, None, True),
+            (False, 0, 0, True),
+            # Others are heard, all the time
+            (True, 30, 0, True),
+            # Nobody is heard, or not any more
+            (True, None, None, False),
+            (True, 0, 0, False),
+            (True, 28, 0, False),
+            # Others are heard again, for not as long yet
+            (True, 30, 20, False),
+        ],
+    )
+    def test_counts_only_while_others_are_heard(
+        self, others: bool, heard_last: int | None, heard_since: int | None, stalls: bool
+    ) -> None:
+        world = a_run(recovery={"stallTimeout": "30m"}).begun().pod_running().heard(epoch=2).looked_at()
+        last, since = (None if at is None else NOON + timedelta(minutes=at) for at in (heard_last, heard_since))
+        world.hearing = Hearing(last, since, others)
+        world.later(minutes=30).looked_at()
+        assert (world.status.attempts[0].reason == Reason.STALLED) is stalls
+
+    def test_a_trainer_that_stands_still_after_an_outage_is_restarted_in_time(self) -> None:
+        world = a_run(recovery={"stallTimeout": "30m"}).begun().pod_running().heard(epoch=2).looked_at()
+        world.later(hours=3)
+        world.hearing = Hearing(world.now, world.now, others=True)
+        assert world.decide().requeue_after == timedelta(minutes=30)
+        world.later(minutes=30)
+        world.hearing = replace(world.hearing, last=world.now)
+        assert world.looked_at().status.attempts[0].reason == Reason.STALLED
 
 
 class TestStoppingOutOfReach:

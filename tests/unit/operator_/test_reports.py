@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from modelyard_api.report import ProgressReport, Stage
+from modelyard_operator.domain.observed import Hearing
 from modelyard_operator.reconcile.reports import Reception, ReportStore
 
 from tests.unit.operator_.world import NOON
@@ -51,3 +52,17 @@ def test_every_pod_has_its_own_limit() -> None:
     store = ReportStore(rate=0.001, burst=2)
     assert [store.admit("one") for _ in range(3)] == [True, True, False]
     assert store.admit("two")
+
+
+def test_a_silence_of_all_is_remembered_and_anybody_ends_it() -> None:
+    store = ReportStore()
+    assert store.hearing(others=True) == Hearing(None, None, others=True)
+    for second in (0, 50, 110):
+        store.receive("a", report(second + 1), NOON + timedelta(seconds=second))
+    assert store.hearing(others=True) == Hearing(NOON + timedelta(seconds=110), NOON, others=True)
+    again = NOON + timedelta(hours=1)
+    assert store.receive("b", report(1), again) is Reception.TAKEN
+    assert store.receive("b", report(1), again + timedelta(seconds=1)) is Reception.OLD
+    assert store.hearing(others=False) == Hearing(again + timedelta(seconds=1), again, others=False)
+    store.clear()
+    assert store.hearing(others=True).last is None

@@ -14,6 +14,7 @@ from modelyard_operator.domain.decide import decide
 from modelyard_operator.domain.decision import Action, CreateJob, Decision, DeleteJob, LimitJob
 from modelyard_operator.domain.job import active_deadline_seconds
 from modelyard_operator.domain.observed import (
+    Hearing,
     Observed,
     ObservedJob,
     ObservedPod,
@@ -80,6 +81,7 @@ class World:
     jobs: dict[int, ObservedJob] = field(default_factory=dict)
     pods: dict[int, ObservedPod] = field(default_factory=dict)
     report: ObservedReport | None = None
+    hearing: Hearing | None = None
     refusal: Refusal | None = None
     settings: RunSettings = SETTINGS
 
@@ -90,7 +92,8 @@ class World:
         return decide(self.observed(), self.settings, self.now)
 
     def observed(self) -> Observed:
-        return Observed(self.run, tuple(self.jobs.values()), tuple(self.pods.values()), self.report, self.refusal)
+        jobs, pods = tuple(self.jobs.values()), tuple(self.pods.values())
+        return Observed(self.run, jobs, pods, self.report, self.hearing, self.refusal)
 
     def looked_at(self) -> Self:
         """Carry the decision out: status first, then Jobs are created and begin to be deleted."""

@@ -10,6 +10,7 @@ from modelyard_api.status import Attempt
 from modelyard_operator.domain.decision import DeleteJob
 from modelyard_operator.domain.ending import Ending, Verdict
 from modelyard_operator.domain.policies.ended import course_after, until_given_up
+from modelyard_operator.domain.settings import SILENCE_OF_ALL
 from modelyard_operator.domain.sighting import with_sightings
 from modelyard_operator.domain.situation import Course, Situation
 
@@ -71,7 +72,11 @@ def stop_the_stalled(situation: Situation) -> Course | None:
 
 
 def last_progress(situation: Situation) -> datetime | None:
-    """When the running pod last showed progress, as far as this process can tell; None while it was never heard."""
+    """When the running pod last showed progress, as far as this process can tell.
+
+    None while it was never heard, and while nobody is heard though others are at work: then it is the intake that is
+    out of reach, and failing to report must not stop training. Whoever is alone is taken at its silence.
+    """
     attempt, pod = situation.open_attempt, situation.pod
     if attempt is None or pod is None or pod.running_at is None:
         return None
@@ -82,6 +87,11 @@ def last_progress(situation: Situation) -> datetime | None:
         heard = reported
     else:
         return None
+    hearing = situation.observed.hearing
+    if hearing is not None and hearing.others:
+        if hearing.last is None or hearing.since is None or situation.now - hearing.last > SILENCE_OF_ALL:
+            return None
+        heard = max(heard, hearing.since)
     listening = situation.settings.watching_since
     return max(heard, listening) if listening is not None else heard
 
