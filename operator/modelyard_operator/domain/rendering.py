@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from modelyard_api.status import Attempt, Phase, TrainingRunStatus
 
 from modelyard_operator.domain.clock import stands_still
@@ -85,8 +87,17 @@ def _clock(situation: Situation, status: TrainingRunStatus, course: Course) -> d
         clock = clock.going(status.started_at)
     if not stands_still(course.phase, course.reason):
         return clock.going(now).fields()
-    ended = course.attempt.ended_at if course.ending is not None and course.attempt is not None else None
-    return clock.stopped(ended or now).fields()
+    return clock.stopped(_stood_still_from(course) or now).fields()
+
+
+def _stood_still_from(course: Course) -> datetime | None:
+    """When the clock stopped, where that is known better than by when it was noticed."""
+    attempt = course.attempt
+    if attempt is None:
+        return None
+    if course.ending is not None:
+        return attempt.ended_at
+    return attempt.started_at if attempt.running_at is None else None
 
 
 def _with_epoch(status: TrainingRunStatus) -> list[Attempt]:

@@ -31,7 +31,7 @@ def tidying(situation: Situation) -> tuple[tuple[Action, ...], timedelta | None]
             continue
         attempt = ended.get(job.name)
         over_since = attempt.ended_at if attempt is not None and attempt.ended_at is not None else job.created_at
-        patience = over_since + (EXPIRE_AFTER if job.outcome is not None else STRAY_AFTER) - situation.now
+        patience = over_since + _patience(job) - situation.now
         if patience > timedelta(0):
             look_again = min(patience, look_again or patience)
         elif job.outcome is not None:
@@ -39,6 +39,13 @@ def tidying(situation: Situation) -> tuple[tuple[Action, ...], timedelta | None]
         else:
             actions.append(DeleteJob(job.name, job.uid))
     return tuple(actions), look_again
+
+
+def _patience(job: ObservedJob) -> timedelta:
+    if job.outcome is not None:
+        return EXPIRE_AFTER
+    # One that another has suspended, such as Kueue, would begin again beside its successor once it is released.
+    return timedelta(0) if job.suspended else STRAY_AFTER
 
 
 def _is_over(job: ObservedJob, status: TrainingRunStatus) -> bool:

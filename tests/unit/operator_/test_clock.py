@@ -77,9 +77,11 @@ class TestSuspended:
 class TestQueued:
     def test_time_in_a_queue_does_not_count(self) -> None:
         recovery = HOUR | {"startDeadline": "10m"}
-        world = a_run(recovery=recovery, resources={"queue": "team-a"}).begun().looked_at()
+        world = a_run(recovery=recovery, resources={"queue": "team-a"}).begun().later(seconds=2).looked_at()
         assert (world.status.reason, world.status.active_since) == ("Queued", None)
+        assert world.status.active_seconds == 0
         assert world.later(days=2).decide().requeue_after is None
+        assert world.decide().actions == ()
         world.looked_at().job_changed(suspended=False).pod_created().looked_at()
         assert world.status.attempts[0].reason is None
         assert world.status.active_since == world.now

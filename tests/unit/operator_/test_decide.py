@@ -580,6 +580,15 @@ class TestTidying:
         assert world.decide().requeue_after == timedelta(seconds=60)
         assert world.later(seconds=61).decide().actions == (DeleteJob(world.jobs[1].name, "job-1"),)
 
+    def test_a_suspended_job_of_an_ended_attempt_is_deleted_before_its_queue_releases_it(self) -> None:
+        """Kueue has taken the place away, and the next attempt's Job waits in the queue already."""
+        world = a_run(resources={"queue": "team-a"}).begun().job_changed(suspended=False).pod_running()
+        world.heard(epoch=1).looked_at().job_changed(suspended=True)
+        world.pod_changed(gone_by=world.now).pod_exits(143).looked_at()
+        assert DeleteJob(world.jobs[1].name, "job-1") in world.decide().actions
+        world.looked_at()
+        assert (world.status.current_attempt, world.status.retries) == (2, 0)
+
     def test_another_runs_job_is_never_touched(self) -> None:
         world = a_run().begun().pod_running().pod_exits(0).looked_at()
         world.job_changed(owner_uid="somebody-else").job_ends("Complete")
