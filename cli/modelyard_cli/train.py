@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import signal
 import tempfile
 import uuid
 from contextlib import ExitStack
@@ -12,16 +12,21 @@ from pathlib import Path
 from modelyard_api.loading import load_run
 from modelyard_api.outcome import EXIT_CODES, ExitCode, Reason
 from modelyard_api.run_document import RunDocument
-from modelyard_api.spec import Artifacts, Dataset
-from modelyard_api.training_run import TrainingRun
+from modelyard_api.spec import Artifacts, Dataset, TrainingRunSpec
+from modelyard_api.training_run import MAY_CHANGE, TrainingRun
+from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.errors import Interrupted, RunError
+from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.logs import ROOT
 from modelyard_trainer.places import Places
-from modelyard_trainer.progress import Progress
+from modelyard_trainer.progress import Progress, Snapshot
 from modelyard_trainer.run import Finished, run
 from modelyard_trainer.terminal import TerminalProgress
 from rich.console import Console
 from rich.logging import RichHandler
+
+_NAMESPACE = uuid.UUID("6d0b6f1e-52f4-4e0c-9a53-0d6a2c8a4f10")
+"""Of the UIDs that are made of manifests."""
 
 
 def train_here(manifest: Path, output: Path | None, dataset: Path | None, scratch: Path | None) -> int:
@@ -38,19 +43,22 @@ def train_here(manifest: Path, output: Path | None, dataset: Path | None, scratc
         console.print(f"{manifest}: {error}", style="red", markup=False, highlight=False)
         return ExitCode.USER_ERROR
     with ExitStack() as stack:
-        folder = scratch or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="modelyard-")))
+        if scratch is not None:
+            scratch.mkdir(parents=True, exist_ok=True)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="modelyard-", dir=scratch)))
         progress = Progress(document.attempt, document.batch_size, document.spec.training.epochs)
         progress.listen(stack.enter_context(TerminalProgress(console)))
-        signal.signal(signal.SIGTERM, _interrupt)
+        interruption = Interruption()
+        interruption.install()
         try:
-            finished = run(document, Places(folder, in_cluster=False), progress)
+            finished = run(document, Places(folder, in_cluster=False), progress, interruption)
         except RunError as error:
             stack.close()
             console.print(f"{error.reason}: {error.message}", style="red", markup=False, highlight=False)
             return EXIT_CODES.get(error.reason, 1)
-        except (Interrupted, KeyboardInterrupt):
+        except Interrupted:
             stack.close()
-            console.print("interrupted; nothing was published", highlight=False)
+            console.print(_interrupted(progress.now), highlight=False)
             return EXIT_CODES[Reason.INTERRUPTED]
     _say(finished, progress, console)
     return ExitCode.SUCCESS
@@ -68,11 +76,25 @@ def document_of(manifest: TrainingRun, output: Path | None, dataset: Path | None
     return RunDocument(
         namespace=manifest.metadata.namespace or "default",
         name=manifest.metadata.name,
-        uid=str(uuid.uuid4()),
+        uid=_identity(manifest, spec.model_copy(update=changes)),
         attempt=1,
         batch_size=spec.training.batch_size,
         spec=spec.model_copy(update=changes),
     )
+
+
+def _identity(manifest: TrainingRun, spec: TrainingRunSpec) -> str:
+    """A UID that the same training has every time, so that it goes on from its own checkpoints and no other's."""
+    trained = spec.model_dump(mode="json", exclude=set(MAY_CHANGE))
+    said = json.dumps([manifest.metadata.namespace, manifest.metadata.name, trained], sort_keys=True)
+    return str(uuid.uuid5(_NAMESPACE, said))
+
+
+def _interrupted(now: Snapshot) -> str:
+    if now.checkpoint is None:
+        return "interrupted; nothing was published"
+    position = Position(now.checkpoint.epoch, now.checkpoint.step)
+    return f"interrupted; nothing was published, and the same command goes on from {position}"
 
 
 def _say(finished: Finished, progress: Progress, console: Console) -> None:
@@ -89,7 +111,3 @@ def _log_to(console: Console) -> None:
     logger = logging.getLogger(ROOT)
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise Interrupted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from modelyard_api.layout import CHECKSUMS
 from modelyard_api.outcome import Reason
 from modelyard_api.status import Artifact
 
+from modelyard_trainer.checkpoints.folder import CHECKPOINTS_FOLDER
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import files_below, format_checksums, sha256, sha256_of_all, write_atomically
+from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.progress import Progress
 
 _MOST_ARTIFACTS = 64
@@ -72,13 +75,13 @@ class Destination(Protocol):
             RunError: it cannot.
         """
 
-    def publish(self, folder: Path, progress: Progress) -> Published:
-        """Publish every file of `folder`, SHA256SUMS last."""
+    def publish(self, folder: Path, progress: Progress, interruption: Interruption) -> Published:
+        """Publish every file of `folder`, SHA256SUMS last, and settle the interruption: what is published is done."""
 
 
 @dataclass
 class FolderDestination:
-    """A folder of this computer, which must be empty or not there yet."""
+    """A folder of this computer, which must be empty, but for checkpoints, or not there yet."""
 
     folder: Path
     notices: tuple[str, ...] = ()
@@ -89,20 +92,37 @@ class FolderDestination:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(Reason.SPEC_INVALID, f"artifacts.path: {self.folder} cannot be made ({error})") from error
-        if any(self.folder.iterdir()):
+        if any(path.name != CHECKPOINTS_FOLDER for path in self.folder.iterdir()):
             raise RunError(
                 Reason.SPEC_INVALID, f"artifacts.path: {self.folder} is not empty; a folder that is would be right"
             )
 
-    def publish(self, folder: Path, progress: Progress) -> Published:
+    def publish(self, folder: Path, progress: Progress, interruption: Interruption) -> Published:
         """Copy the files, then write SHA256SUMS."""
         manifest = Manifest.of(folder)
-        for name, digest in manifest.digests.items():
-            progress.detail(name)
-            target = self.folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / name, target)
-            if sha256(target) != digest:
-                raise RunError(Reason.INTERNAL_ERROR, f"{target} does not hold what was written to it")
-        write_atomically(self.folder / CHECKSUMS, manifest.text.encode())
+        try:
+            for name, digest in manifest.digests.items():
+                progress.detail(name)
+                self._copy(folder / name, self.folder / name, digest)
+            with interruption.deferred():
+                write_atomically(self.folder / CHECKSUMS, manifest.text.encode())
+                interruption.settle()
+        except BaseException:
+            # The next attempt wants to find the folder empty.
+            self._remove(manifest)
+            raise
         return manifest.published(self.folder.resolve().as_uri())
+
+    def _copy(self, source: Path, target: Path, digest: str) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        if sha256(target) != digest:
+            raise RunError(Reason.INTERNAL_ERROR, f"{target} does not hold what was written to it")
+
+    def _remove(self, manifest: Manifest) -> None:
+        for name in manifest.digests:
+            target = self.folder / name
+            target.unlink(missing_ok=True)
+            for parent in list(target.relative_to(self.folder).parents)[:-1]:
+                with contextlib.suppress(OSError):  # it holds something yet, or is gone
+                    (self.folder / parent).rmdir()

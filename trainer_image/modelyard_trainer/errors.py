@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from modelyard_api.outcome import Reason
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from modelyard_api.outcome import Reason
 
 
 class RunError(Exception):

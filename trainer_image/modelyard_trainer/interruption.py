@@ -26,7 +26,8 @@ class Interruption:
 
     Outside `deferred` a signal raises `Interrupted` where the program stands. Inside, it sets `asked`, and leaving the
     block raises; a block that takes longer than `patience` after the signal is interrupted all the same. One
-    `Interrupted` is raised and no more, so that what must be done after it is not disturbed.
+    `Interrupted` is raised and no more, so that what must be done after it is not disturbed; only a person who presses
+    Ctrl-C again is obeyed at once.
 
     Args:
         patience: seconds that a deferred block may go on after the signal.
@@ -40,14 +41,27 @@ class Interruption:
         self._patience, self._grace, self._clock = patience, grace, clock
         self._asked_at: float | None = None
         self._depth = 0
-        self._over = False
+        self._raised = self._settled = False
         self._process = os.getpid()
 
-    def install(self, *numbers: signal.Signals) -> None:
-        """Handle these signals from now on; SIGTERM and SIGINT unless told otherwise."""
-        for number in numbers or (signal.SIGTERM, signal.SIGINT):
+    def install(self, *, held: bool = False) -> None:
+        """Handle SIGTERM and SIGINT from now on.
+
+        Args:
+            held: as if in a deferred block, until `begin` is called.
+        """
+        self._depth += held
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told)
         signal.signal(signal.SIGALRM, self._late)
+
+    def begin(self) -> None:
+        """Leave what `install` began by holding signals back.
+
+        Raises:
+            Interrupted: it was asked meanwhile.
+        """
+        self._leave()
 
     @property
     def asked(self) -> bool:
@@ -71,22 +85,23 @@ class Interruption:
         try:
             yield
         finally:
-            self._depth -= 1
-            if not self._depth:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                if self.asked:
-                    self._interrupt()
+            self._leave()
 
     def settle(self) -> None:
         """The work is done: from now on no signal changes how it ends."""
-        self._over = True
+        self._settled = True
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _told(self, number: int, _frame: object) -> None:
         if os.getpid() != self._process:
             _as_a_worker(number)
             return
-        if self._over or self.asked:
+        if self._settled:
+            return
+        if self.asked:
+            if number == signal.SIGINT:
+                self._raised = True
+                raise Interrupted
             return
         _log.info("got %s", signal.Signals(number).name)
         self._asked_at = self._clock()
@@ -100,9 +115,16 @@ class Interruption:
             _log.warning("what must not be torn took more than %.0f s, and is torn", self._patience)
             self._interrupt()
 
+    def _leave(self) -> None:
+        self._depth -= 1
+        if not self._depth:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            if self.asked:
+                self._interrupt()
+
     def _interrupt(self) -> None:
-        if not self._over:
-            self._over = True
+        if not (self._raised or self._settled):
+            self._raised = True
             raise Interrupted
 
 

@@ -6,7 +6,9 @@ import os
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from modelyard_api.layout import RunLayout
 from modelyard_api.outcome import Reason
 from modelyard_api.run_document import (
     ARTIFACTS_CREDENTIALS_FOLDER,
@@ -16,8 +18,15 @@ from modelyard_api.run_document import (
     RunDocument,
 )
 
+from modelyard_trainer.checkpoints.folder import FolderShelf
+from modelyard_trainer.checkpoints.keeper import KeptCheckpoints
+from modelyard_trainer.checkpoints.shelf import Shelf
 from modelyard_trainer.destination import Destination, FolderDestination
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.progress import Progress
+
+if TYPE_CHECKING:
+    from modelyard_trainer.store.s3 import S3Store
 
 
 @dataclass(frozen=True)
@@ -49,10 +58,32 @@ class Places:
         artifacts = document.spec.artifacts
         if artifacts.path is not None:
             return FolderDestination(Path(artifacts.path))
-        if artifacts.s3 is None:
-            raise RunError(Reason.SPEC_INVALID, "spec.artifacts: it names no place; s3 or path would be right")
         from modelyard_trainer.store.destination import S3Destination  # noqa: PLC0415 - boto3, half a second
-        from modelyard_trainer.store.open import open_store  # noqa: PLC0415
 
-        store = open_store(artifacts.s3, self.artifacts_credentials, in_cluster=self.in_cluster, what="artifacts")
-        return S3Destination(store, document, self.pod_uid)
+        return S3Destination(self._artifacts_store(document), document, self.pod_uid)
+
+    def checkpoints(self, document: RunDocument, progress: Progress) -> KeptCheckpoints:
+        """Who keeps this run's checkpoints: beside its results.
+
+        Raises:
+            RunError: SpecInvalid; the spec names no place.
+        """
+        return KeptCheckpoints(
+            self._shelf(document), document, pod_uid=self.pod_uid, scratch=self.scratch, progress=progress
+        )
+
+    def _shelf(self, document: RunDocument) -> Shelf:
+        if document.spec.artifacts.path is not None:
+            return FolderShelf(Path(document.spec.artifacts.path), document.uid)
+        from modelyard_trainer.checkpoints.s3 import S3Shelf  # noqa: PLC0415 - boto3
+
+        root = RunLayout("", document.namespace, document.name, document.uid).root
+        return S3Shelf(self._artifacts_store(document), root)
+
+    def _artifacts_store(self, document: RunDocument) -> S3Store:
+        from modelyard_trainer.store.open import open_store  # noqa: PLC0415 - boto3
+
+        location = document.spec.artifacts.s3
+        if location is None:
+            raise RunError(Reason.SPEC_INVALID, "spec.artifacts: it names no place; s3 or path would be right")
+        return open_store(location, self.artifacts_credentials, in_cluster=self.in_cluster, what="artifacts")

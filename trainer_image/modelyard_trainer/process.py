@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -16,11 +15,13 @@ from modelyard_api.outcome import EXIT_CODES, Reason
 from modelyard_api.run_document import MOUNT, RUN_DOCUMENT_FILE, SCRATCH_FOLDER, RunDocument
 from pydantic import ValidationError
 
+from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.destination import Published
 from modelyard_trainer.errors import Interrupted, RunError
+from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.logs import log_to_stderr
 from modelyard_trainer.places import Places
-from modelyard_trainer.progress import Progress
+from modelyard_trainer.progress import Progress, Snapshot
 from modelyard_trainer.reporter import Reporter
 from modelyard_trainer.run import run
 from modelyard_trainer.termination import TERMINATION_LOG, termination_message, write_termination_message
@@ -46,35 +47,50 @@ class Ending:
         return EXIT_CODES.get(self.reason, _UNFORESEEN)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, interruption: Interruption | None = None) -> int:
     """Run the document and end the process's work.
+
+    Args:
+        arguments: those of the command line.
+        interruption: what already handles signals, holding them back; it is made here otherwise.
 
     Returns:
         The exit code. All that must be said is said by then; threads that still wait for something may be left.
     """
     options = _options(arguments)
     log_to_stderr()
-    _interrupt_on(signal.SIGTERM, signal.SIGINT)
+    if interruption is None:
+        interruption = Interruption()
+        interruption.install(held=True)
+    progress, reporter = Progress(1, 1, 0), None
     try:
         document = RunDocument.model_validate_json(options.document.read_text(encoding="utf-8"))
+        progress = Progress(document.attempt, document.batch_size, document.spec.training.epochs)
+        reporter = _reporter(document, progress)
+        interruption.begin()
+        ending = _attempt(document, Places(options.scratch, options.mount), progress, interruption)
+    except Interrupted:
+        ending = Ending(Reason.INTERRUPTED, _interrupted(progress.now))
     except (OSError, ValidationError) as error:
         ending = Ending(Reason.SPEC_INVALID, f"{options.document}: not a run document: {_first_line(error)}")
-        return _end(ending, Progress(1, 1, 0), None, options.termination_log)
-    progress = Progress(document.attempt, document.batch_size, document.spec.training.epochs)
-    reporter = Reporter(document.intake, progress) if document.intake else None
-    if reporter:
-        reporter.start()
-    ending = _attempt(document, Places(options.scratch, options.mount), progress)
+    # From here on the end is near anyway, and a signal must not cut it short.
+    interruption.settle()
     return _end(ending, progress, reporter, options.termination_log)
 
 
-def _attempt(document: RunDocument, places: Places, progress: Progress) -> Ending:
+def _reporter(document: RunDocument, progress: Progress) -> Reporter | None:
+    if document.intake is None:
+        return None
+    reporter = Reporter(document.intake, progress)
+    reporter.start()
+    return reporter
+
+
+def _attempt(document: RunDocument, places: Places, progress: Progress, interruption: Interruption) -> Ending:
     try:
-        finished = run(document, places, progress)
+        finished = run(document, places, progress, interruption)
     except RunError as error:
         return Ending(error.reason, error.message)
-    except Interrupted:
-        return Ending(Reason.INTERRUPTED, f"told to stop while {progress.now.stage.value.lower()}, and did")
     except MemoryError:
         _log.exception("out of memory")
         return Ending(Reason.HOST_OUT_OF_MEMORY, "the pod ran out of memory; more of spec.resources.memory is needed")
@@ -84,11 +100,16 @@ def _attempt(document: RunDocument, places: Places, progress: Progress) -> Endin
     return Ending(Reason.COMPLETED, "", finished.published, finished.primary)
 
 
+def _interrupted(now: Snapshot) -> str:
+    """What is lost by stopping here, and what is not."""
+    stopped = f"told to stop while {now.stage.value.lower()}, and did"
+    if now.checkpoint is None:
+        return f"{stopped}; there is no checkpoint yet"
+    return f"{stopped}; the checkpoint of {Position(now.checkpoint.epoch, now.checkpoint.step)} is safe"
+
+
 def _end(ending: Ending, progress: Progress, reporter: Reporter | None, termination_log: Path) -> int:
     """Say how it ended, first where it cannot get lost."""
-    # From here on the end is near anyway, and a second signal must not cut it short.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
     message = termination_message(progress.now, ending.reason, ending.message, ending.published, ending.primary)
     write_termination_message(message, termination_log)
     level = logging.INFO if ending.reason is Reason.COMPLETED else logging.ERROR
@@ -115,17 +136,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         # A container that is started again in the same pod finds what the one before it left.
         options.scratch = Path(tempfile.mkdtemp(prefix="attempt-", dir=base))
     return options
-
-
-def _interrupt_on(*numbers: signal.Signals) -> None:
-    def interrupt(number: int, _frame: object) -> None:
-        _log.info("got %s", signal.Signals(number).name)
-        for each in numbers:
-            signal.signal(each, signal.SIG_IGN)
-        raise Interrupted
-
-    for each in numbers:
-        signal.signal(each, interrupt)
 
 
 def _first_line(error: Exception) -> str:

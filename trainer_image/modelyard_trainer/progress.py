@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from modelyard_api.report import ProgressReport, ReportedBest, ReportedMetric, Stage
-from modelyard_api.status import Artifact, DatasetStatus
+from modelyard_api.status import Artifact, Checkpoint, DatasetStatus
 
 Listener = Callable[["Snapshot", bool], None]
 """Hears of every change; the second argument is true for what should be passed on at once."""
@@ -28,6 +28,8 @@ class Snapshot:
     epochs: int
     stage: Stage = Stage.FETCHING
     detail: str = ""
+    notice: str = ""
+    """What is not as it should be for now, as a short phrase."""
     epoch: int = 0
     in_epoch: float = 0.0
     """Share of the running epoch that is done, 0 to 1."""
@@ -39,6 +41,9 @@ class Snapshot:
     artifacts: tuple[Artifact, ...] = ()
     primary_artifact: str | None = None
     artifacts_uri: str | None = None
+    resumed_from_epoch: int | None = None
+    checkpoint: Checkpoint | None = None
+    """The latest one that is safely in the store."""
 
     @property
     def trained(self) -> float:
@@ -65,7 +70,7 @@ class Snapshot:
             sequence=sequence,
             attempt=self.attempt,
             stage=self.stage,
-            detail=self.detail[:256],
+            detail="; ".join(filter(None, (self.detail, self.notice)))[:256],
             epoch=self.epoch,
             epochs=self.epochs,
             percent=round(self.percent, 2),
@@ -83,6 +88,8 @@ class Snapshot:
             artifacts=list(self.artifacts[:64]),
             primary_artifact=self.primary_artifact,
             artifacts_uri=self.artifacts_uri,
+            resumed_from_epoch=self.resumed_from_epoch,
+            checkpoint=self.checkpoint,
         )
 
 
@@ -117,6 +124,20 @@ class Progress:
         """Say how far the chapter is, as a short phrase."""
         self._change(urgent=False, detail=detail)
 
+    def notice(self, notice: str) -> None:
+        """Say what is not as it should be, beside whatever else is said, until it is taken back by an empty one."""
+        self._change(urgent=False, notice=notice)
+
+    def restored(self, checkpoint: Checkpoint) -> None:
+        """The attempt goes on from a checkpoint."""
+        self._change(
+            urgent=True, epoch=checkpoint.epoch, resumed_from_epoch=checkpoint.epoch, checkpoint=checkpoint, detail=""
+        )
+
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """A checkpoint lies safely in the store."""
+        self._change(urgent=True, checkpoint=checkpoint)
+
     def step(self, epoch: int, step: int, steps: int, losses: Mapping[str, float]) -> None:
         """A batch is done: the `step`th of `steps` in the `epoch`th epoch (both counted from 1)."""
         parts = [f"epoch {epoch}/{self._snapshot.epochs}", f"batch {step}/{steps}"]
@@ -125,6 +146,12 @@ class Progress:
 
     def epoch_done(self, epoch: int, metrics: Mapping[str, float], best: ReportedBest | None) -> None:
         """An epoch (counted from 1) is trained and validated."""
+        self._change(urgent=True, epoch=epoch, in_epoch=0.0, metrics=dict(metrics), best=best)
+
+    def resumed(self, epoch: int, seconds: float, metrics: Mapping[str, float], best: ReportedBest | None) -> None:
+        """Earlier attempts did `epoch` epochs with these metrics, and trained for `seconds` seconds in all."""
+        if self._training_since is not None:
+            self._training_since -= seconds
         self._change(urgent=True, epoch=epoch, in_epoch=0.0, metrics=dict(metrics), best=best)
 
     def dataset(self, dataset: DatasetStatus) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from modelyard_api.layout import REPORT_FILE, RUN_FILE
 from modelyard_api.run_document import RunDocument
 
+from modelyard_trainer.checkpoints.keeper import History
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.environment import describe_environment
 from modelyard_trainer.report_page import render_report
@@ -31,6 +32,7 @@ class Record:
     verified: Sequence[Verified]
     started: datetime
     store_notices: Sequence[str] = ()
+    checkpoints: History = field(default_factory=History)
 
     @property
     def primary(self) -> str | None:
@@ -70,8 +72,17 @@ class Record:
             "metricsPerClass": {name: dict(values) for name, values in self.evaluation.per_class.items()},
             "exports": [_exported(each) for each in self.verified],
             "primaryArtifact": self.primary,
+            "checkpoints": self._checkpoints(),
             "notices": list(self.notices),
             "environment": describe_environment(self.document, self.fit.device),
+        }
+
+    def _checkpoints(self) -> dict[str, object]:
+        resumed = self.checkpoints.resumed
+        return {
+            "resumedFrom": resumed.to_json_object() if resumed else None,
+            "taken": self.checkpoints.taken,
+            "kept": [checkpoint.to_json_object() for checkpoint in self.checkpoints.kept],
         }
 
     def _split(self) -> dict[str, object]:

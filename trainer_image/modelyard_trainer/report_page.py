@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from modelyard_trainer.checkpoints.model import Position
+
 _PICTURES = (
     ("predictions.jpg", "Validation pictures and what was found in them (score from 0.25)"),
     ("curves.png", "Losses and metrics over the epochs"),
@@ -56,6 +58,7 @@ def render_report(summary: Mapping[str, Any], folder: Path) -> str:
                 }
             ),
         ),
+        *_section("Checkpoints", _rows(_checkpoints(summary["checkpoints"]))),
         *_section(
             "Made with",
             _rows({key: value for key, value in environment.items() if key != "packages" and value is not None}),
@@ -70,6 +73,21 @@ def render_report(summary: Mapping[str, Any], folder: Path) -> str:
         + "\n".join(body)
         + "\n</body></html>\n"
     )
+
+
+def _checkpoints(checkpoints: Mapping[str, Any]) -> dict[str, str]:
+    """Where the attempt began, and what it left for another one."""
+    resumed = checkpoints["resumedFrom"]
+    kept = ", ".join(_position(each) for each in checkpoints["kept"])
+    return {
+        "this attempt began": f"at {_position(resumed)}, {resumed['uri']}" if resumed else "anew",
+        "checkpoints it took": f"{checkpoints['taken']}{f'; kept: {kept}' if kept else ''}",
+    }
+
+
+def _position(checkpoint: Mapping[str, Any]) -> str:
+    """As `modelyard_trainer.checkpoints.model.Position` is written."""
+    return str(Position(checkpoint["epoch"], checkpoint["step"]))
 
 
 def _split(data: Mapping[str, Any]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +13,12 @@ from modelyard_api.outcome import Reason
 from modelyard_api.report import Stage
 from modelyard_api.run_document import RunDocument
 
+from modelyard_trainer.checkpoints.keeper import KeptCheckpoints
 from modelyard_trainer.cpus import usable_cpus
 from modelyard_trainer.dataset.fetch import fetch
 from modelyard_trainer.destination import Published
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.logs import log_to_file, stop_logging_to
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress
@@ -24,6 +27,8 @@ from modelyard_trainer.tasks.base import TaskContext, Verified
 from modelyard_trainer.tasks.registry import load_task
 
 _log = logging.getLogger("modelyard.run")
+_FOR_THE_LAST_CHECKPOINT = 120.0
+"""Seconds that an attempt which fails waits for its last checkpoint; one that is interrupted has what is left to it."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +39,55 @@ class Finished:
     primary: str | None
 
 
-def run(document: RunDocument, places: Places, progress: Progress) -> Finished:
+def run(
+    document: RunDocument, places: Places, progress: Progress, interruption: Interruption | None = None
+) -> Finished:
     """Fetch, check, fit, evaluate, export, verify, publish.
 
     Args:
         document: the run, with every default filled in.
         places: where data comes from, results go and scratch files lie.
         progress: told of everything as it happens.
+        interruption: tells whether somebody wants it to stop; settled once the results are published.
 
     Raises:
-        RunError: it could not be done; nothing is published.
+        RunError: it could not be done; nothing is published, but checkpoints are kept.
+        Interrupted: somebody wanted it to stop; the same.
     """
+    checkpoints = places.checkpoints(document, progress)
+    told = interruption or Interruption()
+    with _kept(checkpoints, told):
+        finished = _run(document, places, progress, checkpoints, told)
+    if places.in_cluster:
+        checkpoints.abandon()
+    else:
+        # There the next run of the same manifest is meant to be another one.
+        checkpoints.clear()
+    return finished
+
+
+@contextmanager
+def _kept(checkpoints: KeptCheckpoints, interruption: Interruption) -> Iterator[None]:
+    """Whatever ends an attempt, what was saved is to be safe before that is said."""
+    try:
+        yield
+    except BaseException:
+        if not checkpoints.close(min(interruption.left, _FOR_THE_LAST_CHECKPOINT)):
+            _log.warning("the last checkpoint could not be brought to safety in time")
+        raise
+
+
+def _run(
+    document: RunDocument,
+    places: Places,
+    progress: Progress,
+    checkpoints: KeptCheckpoints,
+    interruption: Interruption,
+) -> Finished:
     started = datetime.now(UTC)
     results = _empty_folder(places.scratch / "results")
     log = log_to_file(places.scratch / LOG_FILE)
-    context = TaskContext(document, places.scratch, results, progress, usable_cpus())
+    context = TaskContext(document, places.scratch, results, progress, usable_cpus(), checkpoints, interruption)
     _log.info("run %s/%s, attempt %d", document.namespace, document.name, document.attempt)
 
     task = load_task(document.spec.task)(context)
@@ -80,11 +119,11 @@ def run(document: RunDocument, places: Places, progress: Progress) -> Finished:
     _refuse_what_differs(verified)
 
     _begin(progress, Stage.PUBLISHING)
-    record = Record(document, data, fit, evaluation, verified, started, destination.notices)
+    record = Record(document, data, fit, evaluation, verified, started, destination.notices, checkpoints.history)
     record.write(results)
     stop_logging_to(log)
     (places.scratch / LOG_FILE).rename(results / LOG_FILE)
-    published = destination.publish(results, progress)
+    published = destination.publish(results, progress, interruption)
 
     progress.published(published.artifacts, published.uri, record.primary)
     _log.info("published %d files at %s", len(published.artifacts), published.uri)

@@ -36,6 +36,8 @@ def termination_message(
         checksums_sha256=published.checksums_sha256 if published else None,
         primary_artifact=primary,
         artifacts=list(published.artifacts) if published else [],
+        resumed_from_epoch=snapshot.resumed_from_epoch,
+        checkpoint=snapshot.checkpoint,
     )
 
 

@@ -19,6 +19,7 @@ from modelyard_trainer.destination import Published
 from modelyard_trainer.errors import Interrupted, RunError
 from modelyard_trainer.files import parse_checksums, sha256
 from modelyard_trainer.places import Places
+from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.progress import Progress, Snapshot
 from modelyard_trainer.store.destination import Patience, S3Destination
 from modelyard_trainer.store.open import open_store
@@ -152,7 +153,7 @@ def publish(store: S3Store, tmp_path: Path, pod: str, attempt: int = 1) -> tuple
     document = run_document().model_copy(update={"attempt": attempt})
     destination = S3Destination(store, document, pod)
     destination.prepare()
-    return destination.publish(folder, Progress(attempt, 1, 1)), document
+    return destination.publish(folder, Progress(attempt, 1, 1), Interruption()), document
 
 
 def test_results_lie_below_the_pods_uid_and_the_pointer_names_them(
@@ -192,7 +193,7 @@ def test_nothing_points_at_results_whose_upload_failed(store: RealStore, tmp_pat
     class Failing(S3Store):
         def upload(self, path: Path, key: str, count: Callable[[int], None] = lambda _n: None) -> None:
             if path.name == "curves.png":
-                raise RunError(Reason.CREDENTIALS_REFUSED, "gone")
+                raise RunError(Reason.INTERNAL_ERROR, "gone")
             super().upload(path, key, count)
 
     yard.__class__ = Failing
@@ -377,7 +378,9 @@ def test_results_survive_a_store_that_is_away_for_a_while(tmp_path: Path) -> Non
     destination = S3Destination(yard, run_document(), "pod-1", Patience(60, first=0.2, longest=0.5))
     destination.prepare()
     published: list[Published] = []
-    publishing = threading.Thread(target=lambda: published.append(destination.publish(results, progress)))
+    publishing = threading.Thread(
+        target=lambda: published.append(destination.publish(results, progress, Interruption()))
+    )
     publishing.start()
     assert away.wait(60)
     with serve_store(folder, port):
@@ -400,7 +403,7 @@ def unreachable(tmp_path: Path, patience: Patience) -> tuple[S3Destination, Path
 def test_patience_with_a_store_ends(tmp_path: Path) -> None:
     destination, results = unreachable(tmp_path, Patience(0.1, first=0.2))
     with pytest.raises(RunError, match="cannot be reached") as refused:
-        destination.publish(results, Progress(1, 1, 1))
+        destination.publish(results, Progress(1, 1, 1), Interruption())
     assert refused.value.reason is Reason.STORE_UNREACHABLE
 
 
@@ -419,7 +422,7 @@ def test_a_signal_ends_the_wait_for_a_store(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
         with pytest.raises(Interrupted):
-            destination.publish(results, progress)
+            destination.publish(results, progress, Interruption())
     finally:
         signal.signal(signal.SIGUSR1, before)
 

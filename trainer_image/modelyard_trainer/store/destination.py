@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard_api.layout import CHECKSUMS, AttemptLayout, RunLayout
@@ -14,27 +13,15 @@ from modelyard_api.run_document import RunDocument
 
 from modelyard_trainer.destination import Manifest, Published
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.interruption import Interruption
+from modelyard_trainer.patience import Patience
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.store.s3 import ConditionUnsupportedError, PreconditionFailedError, S3Store
 from modelyard_trainer.store.transfer import Counter, in_parallel
 
 _PROBE = ".probe"
-_LONGEST_OUTAGE = 900.0
-"""Seconds that a store may be away when results are published: less than most trainings took."""
+_PASSING = frozenset({Reason.STORE_UNREACHABLE, Reason.CREDENTIALS_REFUSED})
 _log = logging.getLogger("modelyard.store")
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait for a store that is away, and how often to ask: pauses in seconds, each twice the one before."""
-
-    total: float = _LONGEST_OUTAGE
-    first: float = 1.0
-    longest: float = 30.0
-
-    def pause(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row, counted from 1."""
-        return min(self.longest, self.first * 2.0 ** min(failures - 1, 30))
 
 
 class S3Destination:
@@ -68,8 +55,10 @@ class S3Destination:
             )
             _log.warning("%s", self.notices[0])
 
-    def publish(self, folder: Path, progress: Progress) -> Published:
+    def publish(self, folder: Path, progress: Progress, interruption: Interruption) -> Published:
         """Upload the files, then SHA256SUMS, then the pointer; wait for a store that is away, within reason.
+
+        Credentials that are refused have expired, since `prepare` wrote with them: new ones are waited for as well.
 
         Raises:
             RunError: Interrupted; a later attempt of the run has published. StoreUnreachable; it was away for too long.
@@ -81,10 +70,12 @@ class S3Destination:
         while True:
             try:
                 self._upload(manifest, uploaded, progress)
-                self._store.write(self._attempt.checksums, manifest.text.encode())
-                self._point(published)
+                with interruption.deferred():
+                    self._store.write(self._attempt.checksums, manifest.text.encode())
+                    self._point(published)
+                    interruption.settle()
             except RunError as error:
-                if error.reason is not Reason.STORE_UNREACHABLE:
+                if error.reason not in _PASSING:
                     raise
                 if not failures or len(uploaded) > uploaded_before:
                     # It was back in between, so this is another outage.
@@ -97,8 +88,16 @@ class S3Destination:
                 progress.detail(f"the store is away, trying again in {pause:.0f} s")
                 # A signal ends this by its exception.
                 time.sleep(pause)
+                self._renew()
             else:
                 return published
+
+    def _renew(self) -> None:
+        try:
+            self._store.renew()
+        except RunError as error:
+            # The Secret may be gone just now; what it held before is tried again.
+            _log.warning("%s", error.message)
 
     def _upload(self, manifest: Manifest, uploaded: set[str], progress: Progress) -> None:
         """Upload what is not in `uploaded` yet, and add to it what was."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from modelyard_api.spec import S3Location
 
-from modelyard_trainer.store.access import find_access
+from modelyard_trainer.store.access import Access, find_access
 from modelyard_trainer.store.s3 import S3Store
 
 
@@ -22,6 +22,9 @@ def open_store(location: S3Location, credentials: Path, *, in_cluster: bool, wha
     Raises:
         RunError: CredentialsMissing.
     """
-    access = find_access(location, credentials, in_cluster=in_cluster, what=what)
+
+    def find() -> Access:
+        return find_access(location, credentials, in_cluster=in_cluster, what=what)
+
     bucket, _, prefix = location.uri.removeprefix("s3://").partition("/")
-    return S3Store(access, bucket, prefix.strip("/"), what)
+    return S3Store(find(), bucket, prefix.strip("/"), what, find)

@@ -57,19 +57,28 @@ class S3Store:
     Every method may raise `RunError` with BucketNotFound, CredentialsMissing, CredentialsRefused or StoreUnreachable.
     """
 
-    def __init__(self, access: Access, bucket: str, prefix: str, what: str) -> None:
+    def __init__(
+        self, access: Access, bucket: str, prefix: str, what: str, find_again: Callable[[], Access] | None = None
+    ) -> None:
         self._access, self._bucket, self._prefix, self._what = access, bucket, prefix, what
         self._client = _client(access)
+        self._find_again = find_again
+
+    def renew(self) -> None:
+        """Look for other credentials: those of a session expire, and the kubelet mounts new ones in their place."""
+        access = self._find_again() if self._find_again else self._access
+        if access != self._access:
+            self._access, self._client = access, _client(access)
 
     def uri(self, key: str = "") -> str:
         """`s3://bucket/prefix/key`."""
         return "/".join(part for part in (f"s3://{self._bucket}", self._prefix, key) if part)
 
-    def list(self) -> Iterator[Stored]:
-        """Every object below the prefix, in the order of keys."""
+    def list(self, below: str = "") -> Iterator[Stored]:
+        """Every object whose key begins with `below`, in the order of keys."""
         folder = f"{self._prefix}/" if self._prefix else ""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=folder)
-        with self._explained(self.uri()):
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=folder + below)
+        with self._explained(self.uri(below)):
             for page in pages:
                 for found in page.get("Contents", []):
                     yield Stored(found["Key"].removeprefix(folder), found["Size"])
@@ -163,6 +172,22 @@ class S3Store:
         """Remove an object, if there is one."""
         with self._explained(self.uri(key)):
             self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
+
+    def abort_uploads(self, below: str, besides: str) -> None:
+        """Remove the parts of uploads to keys below `below` that were never completed, but for those below `besides`.
+
+        A process that was killed leaves such parts, which nobody sees and everybody pays for.
+        """
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self._bucket, Prefix=self._key(below)
+        )
+        with self._explained(self.uri(below)):
+            for page in pages:
+                for begun in page.get("Uploads", []):
+                    if not begun["Key"].startswith(self._key(besides)):
+                        self._client.abort_multipart_upload(
+                            Bucket=self._bucket, Key=begun["Key"], UploadId=begun["UploadId"]
+                        )
 
     def _key(self, key: str) -> str:
         return f"{self._prefix}/{key}" if self._prefix else key

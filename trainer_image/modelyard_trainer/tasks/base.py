@@ -10,7 +10,7 @@ from typing import Protocol
 from modelyard_api.run_document import RunDocument
 from modelyard_api.spec import ExportFormat
 
-from modelyard_trainer.checkpoints.model import Checkpoints, NoCheckpoints
+from modelyard_trainer.checkpoints.model import Checkpoints, NoCheckpoints, Position
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
 from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.progress import Progress
@@ -55,6 +55,8 @@ class Fit:
     """What the model's outputs mean, in their order: the data set's classes, unless the task made others of them."""
     device: str
     notices: tuple[str, ...] = ()
+    resumed_from: Position | None = None
+    """Where this attempt took the training up; None where it began anew."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,110 @@
+"""The small file that makes a checkpoint: written last, it names every other one with its digest."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from modelyard_api.base import ApiModel
+from modelyard_api.status import Checkpoint
+from pydantic import ConfigDict, Field, StringConstraints
+
+from modelyard_trainer.checkpoints.model import Position
+
+_SUFFIX = ".json"
+_NAME = re.compile(r"e(?P<epochs>\d{4,})-s(?P<step>\d{6,})(?:-\d+)?\.json")
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=255)]
+"""A name without a folder, whoever wrote it."""
+
+
+class _Readable(ApiModel):
+    """A later version may say more."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class StoredFile(_Readable):
+    """A file beside the manifest."""
+
+    name: FileName
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+    bytes: Annotated[int, Field(ge=0)]
+
+
+class CheckpointManifest(_Readable):
+    """What a checkpoint holds, and whose it is."""
+
+    attempt: Annotated[int, Field(ge=1)]
+    epochs: Annotated[int, Field(ge=0)]
+    step: Annotated[int, Field(ge=0)]
+    taken_at: datetime
+    batch_size: Annotated[int, Field(ge=1)]
+    dataset: str | None = None
+    """Digest of the data set that was trained on."""
+    state: StoredFile
+    files: dict[FileName, StoredFile]
+    """Result files that belong to it, by the names that they have in the results folder."""
+
+    @property
+    def position(self) -> Position:
+        """How far the training was."""
+        return Position(self.epochs, self.step)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the files that it needs."""
+        return frozenset({self.state.name, *(file.name for file in self.files.values())})
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint in the store: its manifest, and the folder of the pod that took it."""
+
+    folder: str
+    name: str
+    manifest: CheckpointManifest
+
+    @property
+    def key(self) -> str:
+        """Key of the manifest."""
+        return f"{self.folder}/{self.name}"
+
+    @property
+    def rank(self) -> tuple[Position, int, datetime]:
+        """What the newest has most of."""
+        return self.manifest.position, self.manifest.attempt, self.manifest.taken_at
+
+    def described(self, uri: str) -> Checkpoint:
+        """This one as reports show it."""
+        manifest = self.manifest
+        return Checkpoint(epoch=manifest.epochs, step=manifest.step, uri=uri, taken_at=manifest.taken_at)
+
+
+def stem_of(position: Position) -> str:
+    """What the names of a checkpoint's own files begin with, such as `e0012-s000034`."""
+    return f"e{position.epochs:04}-s{position.step:06}"
+
+
+def manifest_name(stem: str) -> str:
+    """The manifest's name."""
+    return f"{stem}{_SUFFIX}"
+
+
+def is_manifest(name: str) -> bool:
+    """Whether a file of this name is a manifest."""
+    return _NAME.fullmatch(name) is not None
+
+
+def read_manifest(folder: str, name: str, content: bytes) -> Found:
+    """The checkpoint whose manifest has this name and content.
+
+    Raises:
+        ValueError: it is none, or another's.
+    """
+    manifest = CheckpointManifest.model_validate_json(content)
+    match = _NAME.fullmatch(name)
+    if match is None or manifest.position != Position(int(match["epochs"]), int(match["step"])):
+        raise ValueError(f"it speaks of {manifest.position}")
+    return Found(folder, name, manifest)

@@ -1,0 +1,65 @@
+"""A snapshot's state as a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+TENSORS, PLAIN = ".pt", ".state.json"
+
+
+def write_state(state: Mapping[str, Any], folder: Path, name: str) -> Path:
+    """Write `state` as `name` with the suffix of its format: JSON where that says it all, torch's otherwise.
+
+    So a task without torch needs none for its checkpoints either.
+    """
+    text = _as_json(state)
+    if text is not None:
+        path = folder / f"{name}{PLAIN}"
+        path.write_text(text, encoding="utf-8")
+        return path
+    import torch  # noqa: PLC0415 - seconds
+
+    path = folder / f"{name}{TENSORS}"
+    torch.save(dict(state), path)
+    return path
+
+
+def read_state(path: Path) -> Mapping[str, Any]:
+    """Read what `write_state` wrote. Nothing in the file is run.
+
+    Raises:
+        Exception: of many kinds; it is not such a file.
+    """
+    content: object
+    if path.name.endswith(PLAIN):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        import torch  # noqa: PLC0415 - seconds
+
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(content, dict):
+        raise TypeError(f"it holds a {type(content).__name__}")
+    return content
+
+
+def _as_json(state: Mapping[str, Any]) -> str | None:
+    """The state as JSON; None where reading that would give something else."""
+    try:
+        text = json.dumps(state, allow_nan=False)
+    except (TypeError, ValueError):
+        return None
+    return text if _same(json.loads(text), state) else None
+
+
+def _same(read: object, written: object) -> bool:
+    """Whether they are equal to the type: 1 is not 1.0 here, nor a list a tuple."""
+    if type(read) is not type(written):
+        return False
+    if isinstance(read, dict) and isinstance(written, dict):
+        return list(read) == list(written) and all(_same(read[key], written[key]) for key in read)
+    if isinstance(read, list) and isinstance(written, list):
+        return len(read) == len(written) and all(map(_same, read, written))
+    return read == written
