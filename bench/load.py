@@ -20,6 +20,9 @@ RUNS = f"/apis/modelyard.dev/v1alpha1/namespaces/{NAMESPACE}/trainingruns"
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 RUN_LABEL = "modelyard.dev/run"
 
+_METADATA = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
+_METADATA_LIST = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+
 JsonObject = dict[str, Any]
 Note = Callable[[JsonObject, float], None]
 """Takes an object and the moment at which it was seen."""
@@ -41,6 +44,7 @@ class Load:
         self._api = api
         self._session = session
         self.timeline = Timeline()
+        self._watches: list[asyncio.Task[None]] = []
 
     async def create(self, path: str, body: JsonObject) -> None:
         """POST one object, noting when the request was sent."""
@@ -77,22 +81,25 @@ class Load:
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Note Jobs and completions while the block runs."""
-        tasks = [
-            asyncio.create_task(self._watch(JOBS, self._note_job)),
-            asyncio.create_task(self._watch(RUNS, self._note_run)),
+        self._watches = [
+            asyncio.create_task(self._watch(JOBS, {}, self._note_job)),
+            asyncio.create_task(self._watch(RUNS, {"fieldSelector": "status.phase=Complete"}, self._note_complete)),
         ]
         await asyncio.sleep(0.2)
         try:
             yield
         finally:
-            for task in tasks:
+            for task in self._watches:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*self._watches, return_exceptions=True)
 
     async def until(self, done: Callable[[Timeline], bool], seconds: float) -> bool:
         """Wait until `done(timeline)`; False when so many seconds pass first."""
         deadline = time.monotonic() + seconds
         while not done(self.timeline):
+            for watch in self._watches:
+                if watch.done():
+                    watch.result()
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(0.005)
@@ -103,34 +110,42 @@ class Load:
         name = labels.get(RUN_LABEL, job["metadata"]["name"])
         self.timeline.job_seen.setdefault(name, now)
 
-    def _note_run(self, run: JsonObject, now: float) -> None:
-        conditions = run.get("status", {}).get("conditions", [])
-        if any(c["type"] == "Complete" and c["status"] == "True" for c in conditions):
-            self.timeline.completed.setdefault(run["metadata"]["name"], now)
+    def _note_complete(self, run: JsonObject, now: float) -> None:
+        self.timeline.completed.setdefault(run["metadata"]["name"], now)
 
-    async def _watch(self, path: str, note: Note) -> None:
-        """Note everything for ever. An API server ends the watch of whoever reads too slowly: it goes on from there."""
-        version = await self._list(path, note)
+    async def _watch(self, path: str, select: dict[str, str], note: Note) -> None:
+        """Note everything for ever. An API server ends the watch of whoever reads too slowly: it goes on from there.
+
+        Names and labels alone are asked for, so that looking on costs what is looked at as little as may be.
+        """
+        version = await self._list(path, select, note)
         while True:
-            params = {"watch": "true", "resourceVersion": version}
+            params = {"watch": "true", "resourceVersion": version, **select}
             timeout = aiohttp.ClientTimeout(total=None)
-            async with self._session.get(self._api.url + path, params=params, timeout=timeout) as response:
+            async with self._session.get(
+                self._api.url + path, params=params, timeout=timeout, headers=_METADATA
+            ) as response:
                 buffer = b""
                 async for chunk in response.content.iter_any():
                     now = time.monotonic()
                     *lines, buffer = (buffer + chunk).split(b"\n")
                     for event in map(json.loads, lines):
                         if event["type"] == "ERROR":
-                            version = await self._list(path, note)
+                            version = await self._list(path, select, note)
                             break
                         version = event["object"]["metadata"]["resourceVersion"]
                         if event["type"] in ("ADDED", "MODIFIED"):
                             note(event["object"], now)
 
-    async def _list(self, path: str, note: Note) -> str:
-        async with self._session.get(self._api.url + path) as response:
-            listed = await response.json()
-        for item in listed["items"]:
+    async def _list(self, path: str, select: dict[str, str], note: Note) -> str:
+        while True:
+            async with self._session.get(self._api.url + path, params=select, headers=_METADATA_LIST) as response:
+                if response.status != 404:  # a definition that was just established is served a moment later
+                    response.raise_for_status()
+                    listed = await response.json()
+                    break
+            await asyncio.sleep(0.1)
+        for item in listed["items"] or ():
             note(item, time.monotonic())
         return str(listed["metadata"]["resourceVersion"])
 

@@ -10,13 +10,13 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 
 
-_FIRST_IN_A_ROW = 3
+_FIRST_IN_A_ROW = 9
 
 
 class WorkQueue(Generic[Key]):
     """The work queue of Kubernetes' own controllers, for one event loop.
 
-    Keys that are `first` go before others, three to one: they may hurry, but nobody waits for ever behind them.
+    Keys that are `first` go before others, nine to one: they may hurry, but nobody waits for ever behind them.
     It is closed at first, and takes nothing in while it is: whoever opens it adds all there is.
     A key that is added while it is worked on is handed out again after it; of several delays the shortest counts.
 

@@ -93,9 +93,10 @@ async def test_a_closed_queue_takes_nothing_in(queue: WorkQueue[str]) -> None:
 async def test_those_who_hurry_go_first_but_not_for_ever(queue: WorkQueue[str]) -> None:
     for key in ("a", "b"):
         queue.add(key)
-    for key in ("1", "2", "3", "4", "5"):
+    hurried = [str(number) for number in range(11)]
+    for key in hurried:
         queue.add(key, first=True)
-    assert [await queue.get() for _ in range(7)] == ["1", "2", "3", "a", "4", "5", "b"]
+    assert [await queue.get() for _ in range(13)] == [*hurried[:9], "a", *hurried[9:], "b"]
 
 
 async def test_one_worker_a_key_among_many(queue: WorkQueue[str]) -> None:
