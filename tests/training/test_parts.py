@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
@@ -124,13 +122,11 @@ def test_other_errors_stay_what_they_are() -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_attempt() -> None:
-    from modelyard_trainer.tasks.detection.trainer import YardTrainer  # noqa: PLC0415 - only after `prepare`
+    from modelyard_trainer.tasks.detection.loop import refuse_divergence  # noqa: PLC0415 - only after `prepare`
 
-    fine = SimpleNamespace(tloss={"box_loss": torch.tensor(1.5)})
-    assert YardTrainer._handle_nan_recovery(cast("YardTrainer", fine), 3) is False
-    broken = SimpleNamespace(tloss={"box_loss": torch.tensor(float("nan"))})
+    refuse_divergence(3, {"box_loss": torch.tensor(1.5)})
     with pytest.raises(RunError, match="not a number any more in epoch 4 \\(box_loss nan\\)") as ended:
-        YardTrainer._handle_nan_recovery(cast("YardTrainer", broken), 3)
+        refuse_divergence(3, {"box_loss": torch.tensor(float("nan"))})
     assert ended.value.reason is Reason.DIVERGED
 
 

@@ -82,21 +82,22 @@ BATCH_FIELDS = ("training.batch_size", "training.gradient_accumulation")
 """These two become `batch` and `nbs` together.
 
 ultralytics adds up the gradients of round(nbs / batch) passes and scales the weight decay by batch * passes / nbs. With
-nbs = batchSize * gradientAccumulation, the step is what was asked for and the decay is applied as written; and an
-attempt whose batch was halved after running out of memory makes the same steps in twice as many passes.
+nbs = batchSize * gradientAccumulation, unless the attempt says otherwise, the step is what was asked for and the decay
+is applied as written; and an attempt whose batch was halved after running out of memory makes the same steps in twice
+as many passes.
 """
 
 
 def ultralytics_arguments(document: RunDocument, model_file: str, device: str) -> dict[str, object]:
     """What to call ultralytics with; all that is not here stays at ultralytics' own default."""
-    training = document.spec.training
+    training = document.training
     sections = {"training": training, "detection": document.spec.detection or Detection()}
     arguments = {each.argument: each.convert(_value(sections, each.field)) for each in TABLE}
     return arguments | {
         "model": model_file,
         "device": device,
         "batch": document.batch_size,
-        "nbs": training.batch_size * training.gradient_accumulation,
+        "nbs": document.step_size,
         "pretrained": False,
         "plots": False,
         "val": True,

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard_api.detection import Detection
 from modelyard_api.outcome import Reason
-from modelyard_api.report import ReportedBest
 from modelyard_api.spec import ImageCache, MixedPrecision
 
+from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.dataset.check import check_dataset
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.tasks.base import (
-    BEST,
-    LAST,
-    Epoch,
     Evaluation,
     ExportedFile,
     Fit,
@@ -27,9 +24,10 @@ from modelyard_trainer.tasks.base import (
 )
 from modelyard_trainer.tasks.detection.architecture import find_architecture
 from modelyard_trainer.tasks.detection.arguments import ultralytics_arguments
-from modelyard_trainer.tasks.detection.checkpoint import Checkpoint
+from modelyard_trainer.tasks.detection.history import History
 from modelyard_trainer.tasks.detection.memory import explain_memory
 from modelyard_trainer.tasks.detection.offline import prepare
+from modelyard_trainer.tasks.detection.resume import FORMAT, fingerprint, why_not
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,17 +40,20 @@ _STEP_SECONDS = 0.5
 
 
 class DetectionTask:
-    """Trains an ultralytics detector. See `modelyard_trainer.tasks.base.Task` for the methods."""
+    """Trains an ultralytics detector. See `modelyard_trainer.tasks.base.Task` for the methods.
 
-    def __init__(self, context: TaskContext) -> None:
+    Args:
+        context: all that a task is given.
+        workers: processes that load training pictures, where not as many as the spec says on a GPU and none without.
+    """
+
+    def __init__(self, context: TaskContext, workers: int | None = None) -> None:
         self._context = context
+        self._workers = workers
         self._document = context.document
         self._spec = context.document.spec
         self._detection = self._spec.detection or Detection()
-        self._epochs: list[Epoch] = []
-        self._best: ReportedBest | None = None
-        self._classes: tuple[str, ...] = ()
-        self._epoch_began = self._told = 0.0
+        self._told = 0.0
 
     def check_spec(self) -> None:
         """The architecture must be known, the image size a multiple of its stride, and the GPUs at most one."""
@@ -93,27 +94,82 @@ class DetectionTask:
         return data
 
     def fit(self, data: CheckedDataset) -> Fit:
-        """Train with ultralytics, offline, exactly as asked."""
+        """Train with ultralytics, offline, exactly as asked, from where the newest checkpoint ends."""
         prepare(self._context.scratch, self._context.cpus)
+        from modelyard_trainer.tasks.detection.loop import Guard, Watch  # noqa: PLC0415
         from modelyard_trainer.tasks.detection.pictures import linked  # noqa: PLC0415 - imports torch
-        from modelyard_trainer.tasks.detection.trainer import Watch, YardTrainer  # noqa: PLC0415
+        from modelyard_trainer.tasks.detection.trainer import YardTrainer  # noqa: PLC0415
 
+        context = self._context
         device, notices = self._device()
-        arguments = ultralytics_arguments(
-            self._document, find_architecture(self._spec.model.architecture).file, device
-        ) | {"project": str(self._context.scratch / "runs"), "name": "fit"}
-        self._classes = ("item",) if self._detection.single_class else data.classes
+        architecture = find_architecture(self._spec.model.architecture)
+        arguments = ultralytics_arguments(self._document, architecture.file, device) | {
+            "project": str(context.scratch / "runs"),
+            "name": "fit",
+        }
+        classes = ("item",) if self._detection.single_class else data.classes
         training, validation = list(data.training), list(data.validation)
-        if self._spec.training.cache is ImageCache.DISK:
-            folder = self._context.scratch / "cache"
+        if self._document.training.cache is ImageCache.DISK:
+            folder = context.scratch / "cache"
             training, validation = linked(training, folder), linked(validation, folder)
-        _log.info("training %s on %s, %d CPU threads", self._spec.model.architecture, device, self._context.cpus)
-        self._epoch_began = time.monotonic()
-        with explain_memory(self._document.batch_size):
-            trainer = YardTrainer(arguments, data.classes, training, validation, Watch(self._on_step, self._on_epoch))
+        history = History(
+            context.results,
+            context.progress,
+            architecture=architecture,
+            classes=classes,
+            image_size=self._spec.training.image_size,
+            save_period=self._spec.training.save_period,
+        )
+        identity = fingerprint(self._document, data, classes)
+        snapshot, refusal = self._restore(identity)
+        if snapshot:
+            history.restore(snapshot, snapshot.state["history"])
+
+        def keep(position: Position, numbers: dict[str, Any]) -> None:
+            state = {"format": FORMAT, "fingerprint": identity, "training": numbers, "history": history.state()}
+            context.checkpoints.save(Snapshot(position, state, history.files()))
+
+        guard = Guard(lambda: context.interruption.asked, context.checkpoints.due, keep)
+        _log.info("training %s on %s, %d CPU threads", architecture.name, device, context.cpus)
+        with explain_memory(self._document.batch_size), context.interruption.deferred():
+            trainer = YardTrainer(
+                arguments,
+                data.classes,
+                training,
+                validation,
+                watch=Watch(self._on_step, history.add),
+                guard=guard,
+                streams=self._streams,
+                resume=snapshot and Snapshot(snapshot.position, snapshot.state["training"]),
+                workers=self._workers,
+            )
             _train(trainer)
-        assert self._best is not None  # noqa: S101 - an epoch was trained
-        return Fit(tuple(self._epochs), self._best.epoch, self._classes, str(trainer.device), notices)
+        return Fit(
+            epochs=history.epochs,
+            best_epoch=history.best_epoch,
+            classes=classes,
+            device=str(trainer.device),
+            notices=(*notices, *refusal),
+            resumed_from=snapshot.position if snapshot else None,
+        )
+
+    @property
+    def _streams(self) -> int | None:
+        """From the spec, not from what this attempt makes of it: other workers must not make another training."""
+        asked = self._spec.training
+        return None if asked.cache is ImageCache.MEMORY else max(1, asked.workers)
+
+    def _restore(self, identity: Mapping[str, Any]) -> tuple[Snapshot | None, tuple[str, ...]]:
+        """The snapshot to go on from, and what is to be said where one was found but is passed over."""
+        snapshot = self._context.checkpoints.restore()
+        if snapshot is None:
+            return None, ()
+        refusal = why_not(snapshot, identity)
+        if refusal:
+            _log.warning("%s", refusal)
+            return None, (refusal,)
+        _log.info("going on from %s", snapshot.position)
+        return snapshot, ()
 
     def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
         """Validate the published best.pt, and draw what it finds."""
@@ -157,32 +213,6 @@ class DetectionTask:
             shown = {name.removesuffix("_loss"): float(value) for name, value in losses.items()}
             self._context.progress.step(epoch, step, steps, shown)
 
-    def _on_epoch(self, epoch: int, metrics: Mapping[str, float], is_best: bool, weights: Mapping[str, Any]) -> None:
-        from modelyard_trainer.tasks.detection.trainer import FITNESS  # noqa: PLC0415 - imports torch
-
-        now = time.monotonic()
-        self._epochs.append(Epoch(epoch, now - self._epoch_began, metrics))
-        self._epoch_began = now
-        architecture = find_architecture(self._spec.model.architecture)
-        checkpoint = Checkpoint(
-            architecture=architecture.name,
-            model_file=architecture.file,
-            classes=self._classes,
-            image_size=self._spec.training.image_size,
-            epoch=epoch,
-            metrics=metrics,
-            weights=weights,
-        )
-        checkpoint.save(self._context.results / LAST)
-        if is_best or self._best is None:
-            self._best = ReportedBest(epoch=epoch, metric=FITNESS, value=metrics[FITNESS])
-            checkpoint.save(self._context.results / BEST)
-        period = self._spec.training.save_period
-        if period and epoch % period == 0:
-            checkpoint.save(self._context.results / f"epoch{epoch}.pt")
-        _log.info("epoch %d/%d: %s", epoch, self._spec.training.epochs, _shown(metrics))
-        self._context.progress.epoch_done(epoch, metrics, self._best)
-
 
 def _train(trainer: YardTrainer) -> None:
     try:
@@ -194,10 +224,6 @@ def _train(trainer: YardTrainer) -> None:
                 f"spec.training.freeze: {trainer.args.freeze} leaves nothing to train; fewer layers would be right",
             ) from error
         raise
-
-
-def _shown(metrics: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
 
 
 def _round_up(value: int, multiple: int) -> int:

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import math
+import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from modelyard_api.outcome import Reason
 from ultralytics.engine import trainer as engine
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.torch_utils import unwrap_model
 
+from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.dataset.model import Picture
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.tasks.detection.loader import EpochLoader, OrderedPictures
+from modelyard_trainer.tasks.detection.loop import EpochLoop, Guard, Watch
 from modelyard_trainer.tasks.detection.pictures import CheckedPictures, picture_options
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from modelyard_trainer.tasks.detection.state import restore
 
 # Mixed precision is applied as asked; ultralytics would first compare it on weights that it downloads.
 engine.check_amp = lambda _model: True
-
-_METRICS = {
-    "metrics/mAP50(B)": "mAP50",
-    "metrics/mAP50-95(B)": "mAP50-95",
-    "metrics/precision(B)": "precision",
-    "metrics/recall(B)": "recall",
-}
-FITNESS = "mAP50-95"
-"""The metric that ultralytics compares epochs by."""
-_NEVER_RETRY = 3
-"""As many as ultralytics makes of its own after running out of memory."""
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What is called while training goes on. Epochs and steps count from 1."""
-
-    step: Callable[[int, int, int, Mapping[str, Tensor]], None]
-    epoch: Callable[[int, Mapping[str, float], bool, Mapping[str, Any]], None]
-    """(epoch, metrics, whether it is the best so far, weights of the averaged model)"""
 
 
 class YardTrainer(DetectionTrainer):  # type: ignore[misc]
@@ -49,11 +29,22 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
 
     Different from ultralytics on purpose:
 
+    - The loop is ours (`EpochLoop`): it stops at any batch, and goes on from there bit for bit.
     - Out of memory ends the attempt at once: the operator starts the next one with half the batch, instead of three
       silent halvings in here.
     - A loss that is no number ends it too, instead of three silent returns to the last checkpoint.
     - Weights are handed out as tensors; nothing is pickled.
     - Each epoch is validated once; the best weights are evaluated elsewhere, from the file that is published.
+
+    Args:
+        arguments: ultralytics' own.
+        classes: names, in the order of their ids.
+        training, validation: the pictures.
+        watch: who is told.
+        guard: who keeps snapshots.
+        streams: see `Order`.
+        resume: what to go on from, as `guard.keep` was given it.
+        workers: processes that load training pictures; as asked for on a GPU, and none without one, unless given here.
     """
 
     def __init__(
@@ -62,26 +53,24 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         classes: Sequence[str],
         training: Sequence[Picture],
         validation: Sequence[Picture],
+        *,
         watch: Watch,
+        guard: Guard,
+        streams: int | None,
+        resume: Snapshot | None = None,
+        workers: int | None = None,
     ) -> None:
         self._asked = arguments
         self._classes = classes
         self._pictures = {"train": training, "val": validation}
-        self._watch = watch
+        self._watch, self._guard = watch, guard
+        self._streams = streams
+        self._snapshot = resume
+        self._workers = workers
+        self._start = Position(0)
         super().__init__(overrides=arguments, _callbacks=defaultdict(list))
-        self.add_callback("on_train_start", _check_arguments)
-        self.add_callback("on_train_epoch_start", _forbid_retries)
-        self.add_callback("on_train_batch_end", _tell_step)
-
-    @property
-    def asked(self) -> dict[str, object]:
-        """The arguments that were asked for."""
-        return self._asked
-
-    @property
-    def watch(self) -> Watch:
-        """Who is told."""
-        return self._watch
+        self.pending = 0
+        """Batches since the last optimizer step."""
 
     def get_dataset(self) -> dict[str, Any]:
         """The data set is checked already; this only names its classes."""
@@ -97,65 +86,64 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
             batch=batch or self.batch_size,
             stride=max(int(unwrap_model(self.model).stride.max()), 32),
         )
-        return CheckedPictures(self._pictures[img_path], **options)
+        if mode != "train":
+            return CheckedPictures(self._pictures[img_path], **options)
+        return OrderedPictures(
+            self._pictures[img_path],
+            seed=self.args.seed,
+            streams=self._streams,
+            plain_from=self.epochs - self.args.close_mosaic,
+            **options,
+        )
+
+    def get_dataloader(self, dataset_path: str, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
+        """Training pictures in an order without history; those of the validation as ultralytics loads them."""
+        if mode != "train":
+            return super().get_dataloader(dataset_path, batch_size, rank, mode)
+        pictures = self.build_dataset(dataset_path, mode, batch_size)
+        batches = -(-len(pictures) // batch_size)
+        wanted = self.args.workers if self._workers is None else self._workers
+        workers = min(wanted, os.cpu_count() or 1, batches if batches > 1 else 0)
+        return EpochLoader(pictures, workers, pin_memory=self.device.type == "cuda")
 
     def _build_train_pipeline(self) -> None:
         """As ultralytics does, but keep `max_det` as asked: it would raise it to what the data set holds."""
         super()._build_train_pipeline()
         self.args.max_det = self._asked["max_det"]
 
-    def _handle_nan_recovery(self, epoch: int) -> bool:
-        """End the attempt when a loss of this epoch was not a number."""
-        losses = {name: float(value) for name, value in (self.tloss or {}).items()}
-        if not all(math.isfinite(value) for value in losses.values()):
-            shown = ", ".join(f"{name} {value}" for name, value in losses.items())
+    def resume_training(self, ckpt: object) -> None:  # noqa: ARG002 - the signature is ultralytics'
+        """Go on from our own snapshot; called at the end of the set-up."""
+        if self._snapshot is not None:
+            self._start = restore(self, self._snapshot.position, self._snapshot.state)
+            self._snapshot = None  # its tensors take as much memory as the training's
+
+    def _do_train(self) -> None:
+        """Set up, then our own loop."""
+        self._setup_train()
+        self._check_arguments()
+        loop = EpochLoop(self, self._watch, self._guard)
+        self.validator.callbacks = defaultdict(list, on_val_batch_start=[lambda _validator: loop.heed()])
+        try:
+            loop.run(self._start)
+        finally:
+            for loader in (self.train_loader, self.test_loader):
+                loader.close()
+            self._clear_memory()
+
+    def _check_arguments(self) -> None:
+        """Whatever ultralytics changed by itself must not pass unseen."""
+        on_cpu = self.device.type == "cpu"
+        known = {"device", "model"} | ({"workers"} if on_cpu else set())  # without a GPU it loads pictures by itself
+        changed = [
+            f"{name} {wanted!r} became {getattr(self.args, name)!r}"
+            for name, wanted in self._asked.items()
+            if name not in known and getattr(self.args, name) != wanted
+        ]
+        for split, loader in (("training", self.train_loader), ("validation", self.test_loader)):
+            cache = self.args.cache or None
+            if loader.dataset.cache != cache:
+                changed.append(f"cache {cache!r} became {loader.dataset.cache!r} for {split}: it does not fit")
+        if changed:
             raise RunError(
-                Reason.DIVERGED,
-                f"the loss is not a number any more in epoch {epoch + 1} ({shown}); a lower learning rate or a longer "
-                "warm-up would be right",
+                Reason.SPEC_INVALID, f"ultralytics would train something else than asked: {'; '.join(changed)}"
             )
-        return False
-
-    def save_model(self) -> bool:
-        """Hand out the averaged weights and the metrics of the epoch."""
-        metrics = {name: float(self.metrics[key]) for key, name in _METRICS.items()}
-        metrics |= {f"train/{name}": float(value) for name, value in self.tloss.items()}
-        metrics |= {name: float(value) for name, value in self.metrics.items() if name.startswith("val/")}
-        metrics["lr"] = float(self.lr["lr/pg0"])
-        is_best = self.best_fitness == self.fitness
-        self._watch.epoch(self.epoch + 1, metrics, is_best, self.ema.ema.state_dict())
-        return True
-
-    def save_metrics(self, metrics: object) -> None:
-        """Leave results.csv unwritten: the metrics are published from one place."""
-
-    def final_eval(self) -> None:
-        """Leave the second validation of the best weights out: they are evaluated from the published file."""
-
-
-def _check_arguments(trainer: YardTrainer) -> None:
-    """Whatever ultralytics changed by itself must not pass unseen."""
-    on_cpu = trainer.device.type == "cpu"
-    known = {"device", "model"} | ({"workers"} if on_cpu else set())  # without a GPU it loads pictures by itself
-    changed = [
-        f"{name} {wanted!r} became {getattr(trainer.args, name)!r}"
-        for name, wanted in trainer.asked.items()
-        if name not in known and getattr(trainer.args, name) != wanted
-    ]
-    for split, loader in (("training", trainer.train_loader), ("validation", trainer.test_loader)):
-        wanted = trainer.args.cache or None
-        if loader.dataset.cache != wanted:
-            changed.append(f"cache {wanted!r} became {loader.dataset.cache!r} for {split}: it does not fit")
-    if changed:
-        raise RunError(Reason.SPEC_INVALID, f"ultralytics would train something else than asked: {'; '.join(changed)}")
-
-
-def _forbid_retries(trainer: YardTrainer) -> None:
-    trainer._oom_retries = _NEVER_RETRY
-    trainer.batches_done = 0
-
-
-def _tell_step(trainer: YardTrainer) -> None:
-    trainer.batches_done += 1
-    # Reading a loss waits for the GPU, so that is left to the listener's pace.
-    trainer.watch.step(trainer.epoch + 1, trainer.batches_done, len(trainer.train_loader), trainer.tloss or {})

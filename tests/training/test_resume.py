@@ -1,0 +1,216 @@
+"""Killed anywhere and resumed equals never killed, bit for bit, on the CPU."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from modelyard_api.run_document import RunDocument
+from modelyard_trainer.checkpoints.model import Position
+from modelyard_trainer.dataset.model import CheckedDataset
+from modelyard_trainer.errors import Interrupted
+from modelyard_trainer.interruption import Interruption
+from modelyard_trainer.tasks.detection.offline import prepare
+
+from tests.training.trainings import Shelf, Stored, Trained, differences, train
+from tests.unit.trainer.datasets import make_dataset, run_document
+from tests.unit.trainer.test_dataset_check import check
+
+PICTURES, BATCH = 27, 4
+STEPS = 6
+"""Of an epoch: a fifth of the pictures is for validation, and the last batch is not full."""
+SETTINGS: dict[str, dict[str, Any]] = {
+    # Two heads, whose losses change their weights with the epochs, and all that draws random numbers.
+    "SGD": {
+        "model": {"architecture": "yolo26n"},
+        "training": {
+            "epochs": 4,
+            "batchSize": BATCH,
+            "gradientAccumulation": 4,
+            "imageSize": 64,
+            "optimizer": {"name": "SGD", "learningRate": 1e-2},
+            "schedule": {"warmupEpochs": 1.5},
+            "seed": 3,
+            "workers": 2,
+            "savePeriod": 2,
+        },
+        "detection": {
+            "augment": {"mosaic": 0.8, "closeMosaic": 1, "mixup": 0.5, "cutmix": 0.3, "multiScale": 0.5, "bgr": 0.2}
+        },
+    },
+    "AdamW": {
+        "model": {"architecture": "yolov5nu"},
+        "training": {
+            "epochs": 3,
+            "batchSize": BATCH,
+            "gradientAccumulation": 2,
+            "imageSize": 64,
+            "optimizer": {"name": "AdamW", "learningRate": 2e-3},
+            "schedule": {"name": "linear", "warmupEpochs": 0},
+            "seed": 4,
+            "cache": "memory",
+        },
+        "detection": {"augment": {"closeMosaic": 0, "mixup": 0.3}},
+    },
+}
+KEPT = {
+    "SGD": {
+        "in the warm-up, within an accumulation": Position(0, 5),
+        "at the end of an epoch, within an accumulation": Position(1),
+        "within an epoch": Position(2, 2),
+        "before a validation": Position(2, STEPS),
+        "after mosaic was closed": Position(3, 3),
+    },
+    "AdamW": {
+        "at the end of an epoch": Position(1),
+        "within an epoch, within an accumulation": Position(1, 3),
+    },
+}
+PLACES = [(name, where) for name, kept in KEPT.items() for where in kept]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A training that nobody disturbed."""
+
+    document: RunDocument
+    data: CheckedDataset
+    trained: Trained
+
+    @property
+    def end(self) -> Position:
+        """Where it ended."""
+        return Position(self.document.spec.training.epochs)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _every_batch_counts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    prepare(tmp_path_factory.mktemp("ultralytics"), threads=2)
+    from modelyard_trainer.tasks.detection import loop  # noqa: PLC0415 - only after `prepare`
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "ASK_EVERY", 0.0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reference]:
+    """One undisturbed training for each optimizer, without workers, with a snapshot at every place of `KEPT`."""
+    root = tmp_path_factory.mktemp("references")
+    data = check(make_dataset(root / "data", pictures=PICTURES))
+    assert -(-len(data.training) // BATCH) == STEPS
+    found = {}
+    for name, settings in SETTINGS.items():
+        document = run_document(**settings)
+        wanted = {*KEPT[name].values(), Position(document.spec.training.epochs)}
+        found[name] = Reference(document, data, train(document, data, root / name, Shelf(wanted.__contains__)))
+    return found
+
+
+def resumed(reference: Reference, start: Stored, folder: Path, workers: int = 0) -> Trained:
+    """The rest of a training."""
+    end = reference.end
+    return train(
+        reference.document, reference.data, folder, Shelf(lambda position: position == end, start), workers=workers
+    )
+
+
+def assert_equal(trained: Trained, reference: Reference) -> None:
+    """Same losses and metrics, same files, same numbers at the end."""
+    assert trained.epochs == reference.trained.epochs
+    assert trained.fit.best_epoch == reference.trained.fit.best_epoch
+    names = {path.name for path in reference.trained.results.iterdir()}
+    assert {path.name for path in trained.results.iterdir()} == names
+    for name in names:
+        assert not differences(trained.weights(name), reference.trained.weights(name))
+    end = reference.end
+    assert not differences(trained.stored[end].state(), reference.trained.stored[end].state())
+
+
+@pytest.mark.parametrize(("name", "where"), PLACES)
+def test_resumed_equals_never_killed(references: dict[str, Reference], name: str, where: str, tmp_path: Path) -> None:
+    reference, position = references[name], KEPT[name][where]
+    trained = resumed(reference, reference.trained.stored[position], tmp_path, workers=len(where) % 2 * 2)
+    assert trained.fit.resumed_from == position
+    assert_equal(trained, reference)
+    assert min(report.epoch for report in trained.reports) == position.epochs
+    within = reference.trained.stored[position].state()["training"]
+    assert bool(within["pending"]) is bool(within["gradients"])
+    assert within["pending"] or "accumulation" not in where
+
+
+@pytest.mark.parametrize("place", [Position(1, 4), Position(1, STEPS)], ids=["training", "validating"])
+def test_told_to_stop_it_ends_at_the_very_batch_and_loses_nothing(
+    references: dict[str, Reference], place: Position, tmp_path: Path
+) -> None:
+    reference, shelf = references["AdamW"], Shelf()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)}
+    interruption = Interruption()
+    interruption.install()
+
+    def tell(position: Position) -> bool:
+        if position == place:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return False
+
+    shelf.wanted = tell
+    try:
+        with pytest.raises(Interrupted):
+            train(reference.document, reference.data, tmp_path / "killed", shelf, interruption=interruption, workers=2)
+    finally:
+        interruption.settle()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    # Asked after this batch, it notices after the next, or in the validation.
+    (position,) = shelf.stored
+    assert position == (place if place.step == STEPS else Position(place.epochs, place.step + 1))
+    assert_equal(resumed(reference, shelf.stored[position], tmp_path / "resumed"), reference)
+
+
+def test_two_workers_train_what_none_trains(references: dict[str, Reference], tmp_path: Path) -> None:
+    reference = references["SGD"]
+    end = reference.end
+    trained = train(reference.document, reference.data, tmp_path, Shelf(lambda position: position == end), workers=2)
+    assert trained.fit.resumed_from is None
+    assert_equal(trained, reference)
+
+
+def test_a_snapshot_of_another_training_is_passed_over_and_said(
+    references: dict[str, Reference], tmp_path: Path
+) -> None:
+    reference = references["AdamW"]
+    start = reference.trained.stored[Position(1)]
+    other = reference.document.model_copy(
+        update={
+            "spec": reference.document.spec.model_copy(
+                update={"training": reference.document.spec.training.model_copy(update={"epochs": 1, "seed": 5})}
+            )
+        }
+    )
+    trained = train(other, reference.data, tmp_path, Shelf(start=start))
+    assert trained.fit.resumed_from is None
+    assert [epoch.number for epoch in trained.fit.epochs] == [1]
+    assert trained.fit.notices == (
+        "the checkpoint of epoch 1 is of another training (seed 4, now 5; epochs 3, now 1), so the training began anew",
+    )
+
+
+def test_with_half_the_batch_it_goes_on_where_the_pictures_end(
+    references: dict[str, Reference], tmp_path: Path
+) -> None:
+    reference = references["AdamW"]
+    start = reference.trained.stored[Position(1, 3)]
+    smaller = reference.document.model_copy(update={"attempt": 2, "batch_size": 2})
+    kept = [Position(1, step) for step in (6, 7)]
+    trained = train(smaller, reference.data, tmp_path, Shelf(kept.__contains__, start))
+    assert list(trained.stored) == [Position(1, 7)]
+    assert [epoch.number for epoch in trained.fit.epochs] == [1, 2, 3]
+    assert trained.epochs[0] == reference.trained.epochs[0]
+    state = trained.stored[Position(1, 7)].state()["training"]
+    # Four pictures had waited for the step that eight make: with the two of this batch they are six.
+    assert (state["batch_size"], state["pending"]) == (2, 6)

@@ -1,0 +1,116 @@
+"""What the epochs brought: their metrics, the best of them, and the weights that are published."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from modelyard_api.report import ReportedBest
+
+from modelyard_trainer.checkpoints.model import Snapshot
+from modelyard_trainer.progress import Progress
+from modelyard_trainer.tasks.base import BEST, LAST, Epoch
+from modelyard_trainer.tasks.detection.architecture import Architecture
+from modelyard_trainer.tasks.detection.checkpoint import Checkpoint
+
+FITNESS = "mAP50-95"
+"""The metric that ultralytics compares epochs by."""
+_log = logging.getLogger("modelyard.detection")
+
+
+class History:
+    """The epochs of a training, and its best.pt, last.pt and epoch<number>.pt in the results folder.
+
+    Args:
+        results: the results folder.
+        progress: is told of every epoch.
+        architecture, classes, image_size: what the weights are of.
+        save_period: keep the weights of every so many epochs; 0 for none.
+    """
+
+    def __init__(
+        self,
+        results: Path,
+        progress: Progress,
+        *,
+        architecture: Architecture,
+        classes: tuple[str, ...],
+        image_size: int,
+        save_period: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._results, self._progress = results, progress
+        self._architecture, self._classes, self._image_size = architecture, classes, image_size
+        self._save_period = save_period
+        self._clock = clock
+        self._began = clock()
+        self._epochs: list[Epoch] = []
+        self._best: ReportedBest | None = None
+
+    @property
+    def epochs(self) -> tuple[Epoch, ...]:
+        """All epochs so far."""
+        return tuple(self._epochs)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch that best.pt is of."""
+        assert self._best is not None  # noqa: S101 - an epoch was trained
+        return self._best.epoch
+
+    def add(self, epoch: int, metrics: Mapping[str, float], is_best: bool, weights: Mapping[str, Any]) -> None:
+        """An epoch (counted from 1) is done: write its weights, and tell."""
+        now = self._clock()
+        self._epochs.append(Epoch(epoch, now - self._began, metrics))
+        self._began = now
+        checkpoint = Checkpoint(
+            architecture=self._architecture.name,
+            model_file=self._architecture.file,
+            classes=self._classes,
+            image_size=self._image_size,
+            epoch=epoch,
+            metrics=metrics,
+            weights=weights,
+        )
+        checkpoint.save(self._results / LAST)
+        if is_best or self._best is None:
+            self._best = ReportedBest(epoch=epoch, metric=FITNESS, value=metrics[FITNESS])
+            checkpoint.save(self._results / BEST)
+        if self._numbered(epoch):
+            checkpoint.save(self._results / f"epoch{epoch}.pt")
+        _log.info("epoch %d: %s", epoch, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
+        self._progress.epoch_done(epoch, metrics, self._best)
+
+    def state(self) -> dict[str, Any]:
+        """Plain values for a snapshot."""
+        return {
+            "epochs": [
+                {"number": each.number, "seconds": each.seconds, "metrics": dict(each.metrics)} for each in self._epochs
+            ],
+            "best": self._best.model_dump() if self._best else None,
+            "seconds": self._clock() - self._began,
+        }
+
+    def files(self) -> dict[str, Path]:
+        """The weights so far, by name."""
+        names = [BEST, LAST, *(f"epoch{each.number}.pt" for each in self._epochs if self._numbered(each.number))]
+        return {name: self._results / name for name in names} if self._epochs else {}
+
+    def restore(self, snapshot: Snapshot, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` and `files` were."""
+        self._epochs = [Epoch(each["number"], each["seconds"], each["metrics"]) for each in state["epochs"]]
+        self._best = ReportedBest.model_validate(state["best"]) if state["best"] else None
+        self._began = self._clock() - state["seconds"]
+        for name, path in snapshot.files.items():
+            if path != self._results / name:
+                shutil.copyfile(path, self._results / name)
+        spent = sum(each.seconds for each in self._epochs) + float(state["seconds"])
+        metrics = self._epochs[-1].metrics if self._epochs else {}
+        self._progress.resumed(len(self._epochs), spent, metrics, self._best)
+
+    def _numbered(self, epoch: int) -> bool:
+        return bool(self._save_period) and epoch % self._save_period == 0

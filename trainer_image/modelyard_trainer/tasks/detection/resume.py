@@ -1,0 +1,61 @@
+"""Whether a snapshot is of the training that is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from modelyard_api.run_document import RunDocument
+
+from modelyard_trainer.checkpoints.model import Snapshot
+from modelyard_trainer.dataset.model import CheckedDataset
+from modelyard_trainer.tasks.base import BEST, LAST
+
+FORMAT = "modelyard/detection-training/v1"
+
+
+def fingerprint(document: RunDocument, data: CheckedDataset, classes: tuple[str, ...]) -> dict[str, Any]:
+    """What must be equal for one training to go on from another's snapshot, by the names that people know.
+
+    The batch size is not among it: it may be halved after an attempt that ran out of memory.
+    """
+    training = document.spec.training
+    sides = "\n\n".join("\n".join(each.name for each in side) for side in (data.training, data.validation))
+    return {
+        "architecture": document.spec.model.architecture,
+        "classes": list(classes),
+        "dataset": data.digest,
+        "split": hashlib.sha256(sides.encode()).hexdigest(),
+        "imageSize": training.image_size,
+        "seed": training.seed,
+        "optimizer": training.optimizer.name.value,
+        "epochs": training.epochs,
+    }
+
+
+def why_not(snapshot: Snapshot, wanted: Mapping[str, Any]) -> str | None:
+    """Why a training with the fingerprint `wanted` cannot go on from a snapshot; None where it can."""
+    state = snapshot.state
+    if state.get("format") != FORMAT:
+        return f"the checkpoint of {snapshot.position} is not a {FORMAT}, so the training began anew"
+    found = state["fingerprint"]
+    other = [
+        f"{name} {_short(found.get(name))}, now {_short(value)}"
+        for name, value in wanted.items()
+        if found.get(name) != value
+    ]
+    if other:
+        return (
+            f"the checkpoint of {snapshot.position} is of another training ({'; '.join(other)}), "
+            "so the training began anew"
+        )
+    missing = [name for name in (BEST, LAST) if snapshot.position.epochs and name not in snapshot.files]
+    if missing:
+        return f"the checkpoint of {snapshot.position} came without {' and '.join(missing)}, so the training began anew"
+    return None
+
+
+def _short(value: object) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"

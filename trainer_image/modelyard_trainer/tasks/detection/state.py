@@ -1,0 +1,103 @@
+"""The numbers of a training at one step: all that is needed to go on bit for bit. Imports torch.
+
+What follows from the step alone (learning rate, order and augmentation of the pictures, weights of the losses) is not
+among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from ultralytics.utils.torch_utils import unwrap_model
+
+from modelyard_trainer.checkpoints.model import Position
+
+
+def capture(trainer: Any) -> dict[str, Any]:
+    """A copy of the trainer's numbers, on the CPU, in full precision."""
+    model = unwrap_model(trainer.model)
+    gradients = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
+    stopper = trainer.stopper
+    copied: dict[str, Any] = _copied(
+        {
+            "batch_size": trainer.batch_size,
+            "model": model.state_dict(),
+            "ema": trainer.ema.ema.state_dict(),
+            "ema_updates": trainer.ema.updates,
+            "optimizer": trainer.optimizer.state_dict()["state"],
+            "scaler": trainer.scaler.state_dict(),
+            "gradients": gradients,
+            "pending": trainer.pending * trainer.batch_size,  # pictures since the last optimizer step
+            "losses": trainer.tloss or {},
+            "best_fitness": trainer.best_fitness,
+            "stopper": {
+                "best_fitness": stopper.best_fitness,
+                "best_epoch": stopper.best_epoch,
+                "possible_stop": stopper.possible_stop,
+            },
+            "stop": trainer.stop,
+        }
+    )
+    return copied
+
+
+def restore(trainer: Any, position: Position, state: Mapping[str, Any]) -> Position:
+    """Give a trainer that is set up the numbers that `capture` took at `position`.
+
+    Rates, decay and momentum stay those that this attempt asks for. Where its batch size is another one, pictures
+    count, not steps.
+
+    Returns:
+        The position in steps of this trainer.
+    """
+    model = unwrap_model(trainer.model)
+    model.load_state_dict(state["model"], strict=True)
+    trainer.ema.ema.load_state_dict(state["ema"], strict=True)
+    trainer.ema.updates = state["ema_updates"]
+    groups = trainer.optimizer.state_dict()["param_groups"]
+    trainer.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
+    if state["scaler"]:
+        trainer.scaler.load_state_dict(state["scaler"])
+    parameters = dict(model.named_parameters())
+    for name, gradient in state["gradients"].items():
+        parameters[name].grad = gradient.to(trainer.device, copy=True)
+    trainer.pending = state["pending"] // trainer.batch_size
+    trainer.best_fitness = state["best_fitness"]
+    trainer.stopper.__dict__.update(state["stopper"])
+    trainer.stop = state["stop"]
+    _restore_criterion(model, position.epochs)
+    here = _in_batches_of(trainer.batch_size, position, state["batch_size"], len(trainer.train_loader.dataset))
+    if here.step:
+        trainer.tloss = {name: value.to(trainer.device, copy=True) for name, value in state["losses"].items()}
+        # The validator asks which losses there are.
+        trainer.loss_items, trainer.loss_names = trainer.tloss, tuple(trainer.tloss)
+    return here
+
+
+def _in_batches_of(size: int, position: Position, was: int, pictures: int) -> Position:
+    if size == was:
+        return position
+    seen = position.step * was
+    return Position(position.epochs, -(-pictures // size) if seen >= pictures else seen // size)
+
+
+def _restore_criterion(model: Any, epochs: int) -> None:
+    """The losses of two heads change their weights with every epoch."""
+    model.criterion = model.init_criterion()
+    if epochs and hasattr(model.criterion, "update"):
+        model.criterion.updates = epochs - 1
+        model.criterion.update()
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, Mapping):
+        return {key: _copied(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copied(each) for each in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"a checkpoint holds tensors and plain values, not {type(value).__name__}")
