@@ -91,7 +91,7 @@ class Recovery(ApiModel):
     ] = 3
     oom: Annotated[
         OutOfMemory,
-        Field(description="What follows when the GPU runs out of memory."),
+        Field(description="What follows when the GPU, or without one the pod, has too little memory for the batch."),
     ] = OutOfMemory()
     divergence: Annotated[
         Divergence,

@@ -40,17 +40,24 @@ def ends_here(spec: TrainingRunSpec, ended: Attempt) -> str:
 def recommendations(spec: TrainingRunSpec, ended: Attempt) -> str:
     """What a new run would need to change."""
     match ended.reason:
-        case Reason.OUT_OF_MEMORY:
-            return f"what would help: {'; '.join(_less_gpu_memory(spec, ended))}"
-        case Reason.HOST_OUT_OF_MEMORY:
-            return f"what would help: {'; '.join(_more_host_memory(spec, ended))}"
-    return "what would help: a lower training.optimizer.learningRate, or a longer training.schedule.warmupEpochs"
+        case Reason.OUT_OF_MEMORY if spec.resources.gpus:
+            kind = spec.resources.gpu_type
+            more = f"a GPU with more memory than {kind}" if kind else "a GPU with more memory"
+            found = [*_less_to_compute(spec, ended), more]
+        case Reason.HOST_OUT_OF_MEMORY if spec.resources.gpus:
+            found = [_more_memory(spec), *_less_to_load(spec, ended)]
+        case Reason.OUT_OF_MEMORY | Reason.HOST_OUT_OF_MEMORY:
+            found = [_more_memory(spec), *_less_to_load(spec, ended), *_less_to_compute(spec, ended)]
+        case _:
+            found = ["a lower training.optimizer.learningRate", "a longer training.schedule.warmupEpochs"]
+    return f"what would help: {'; '.join(found)}"
 
 
 def _what_happened(spec: TrainingRunSpec, ended: Attempt) -> str:
     match ended.reason:
         case Reason.OUT_OF_MEMORY:
-            return f"attempt {ended.number} ran out of GPU memory with a batch of {ended.batch_size}"
+            whose = "GPU memory" if spec.resources.gpus else "memory"
+            return f"attempt {ended.number} ran out of {whose} with a batch of {ended.batch_size}"
         case Reason.HOST_OUT_OF_MEMORY:
             return f"attempt {ended.number} needed more memory than resources.memory, {spec.resources.memory}"
     return f"attempt {ended.number} diverged: {ended.message}"
@@ -58,11 +65,11 @@ def _what_happened(spec: TrainingRunSpec, ended: Attempt) -> str:
 
 def _why_no_more(spec: TrainingRunSpec, ended: Attempt) -> str:
     oom, divergence = spec.recovery.oom, spec.recovery.divergence
-    if ended.reason == Reason.HOST_OUT_OF_MEMORY:
-        return "there is neither an image cache nor a loader worker left to do without"
     if ended.reason == Reason.DIVERGED:
         used = f"recovery.divergence.maxRetries, {divergence.max_retries}, are used"
         return "" if divergence.action is OnFailure.FAIL else used
+    if ended.reason == Reason.HOST_OUT_OF_MEMORY and spec.resources.gpus:
+        return "there is neither an image cache nor a loader worker left to do without"
     if oom.action is OnFailure.FAIL:
         return "recovery.oom.action is fail"
     if ended.batch_size <= max(1, oom.min_batch_size):
@@ -85,7 +92,7 @@ def _changes(spec: TrainingRunSpec, before: Terms, after: Terms) -> list[str]:
     return found
 
 
-def _less_gpu_memory(spec: TrainingRunSpec, ended: Attempt) -> list[str]:
+def _less_to_compute(spec: TrainingRunSpec, ended: Attempt) -> list[str]:
     training, found = spec.training, []
     if ended.batch_size > 1:
         found.append(f"training.batchSize {ended.batch_size // 2} instead of {ended.batch_size}")
@@ -99,20 +106,21 @@ def _less_gpu_memory(spec: TrainingRunSpec, ended: Attempt) -> list[str]:
         found.append(f"model.architecture {smaller} instead of {architecture}")
     if training.amp is MixedPrecision.DISABLED and spec.resources.gpus:
         found.append("training.amp bf16")
-    kind = spec.resources.gpu_type
-    return [*found, f"a GPU with more memory than {kind}" if kind else "a GPU with more memory"]
+    return found
 
 
-def _more_host_memory(spec: TrainingRunSpec, ended: Attempt) -> list[str]:
-    asked, terms, now = spec.resources.memory, Terms.of(ended), spec.training
-    found = [f"resources.memory {_half_as_much_again(asked)} instead of {asked}"]
+def _less_to_load(spec: TrainingRunSpec, ended: Attempt) -> list[str]:
+    terms, found = Terms.of(ended), []
     if cache_of(spec, terms) is ImageCache.MEMORY:
         found.append("training.cache none")
     if spec.resources.gpus and workers_of(spec, terms):
         found.append(f"fewer training.workers than {workers_of(spec, terms)}")
-    if not spec.resources.gpus and now.batch_size > 1:
-        found.append(f"training.batchSize {now.batch_size // 2} instead of {now.batch_size}")
     return found
+
+
+def _more_memory(spec: TrainingRunSpec) -> str:
+    asked = spec.resources.memory
+    return f"resources.memory {_half_as_much_again(asked)} instead of {asked}"
 
 
 def _half_as_much_again(memory: str) -> str:

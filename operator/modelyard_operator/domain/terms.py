@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise
 
 from modelyard_api.outcome import Reason
 from modelyard_api.recovery import LearningRateChange, OnFailure
@@ -49,22 +50,24 @@ def next_terms(spec: TrainingRunSpec, attempts: Sequence[Attempt]) -> Terms:
 def easier_terms(spec: TrainingRunSpec, attempts: Sequence[Attempt]) -> Terms | None:
     """Terms that ask for less of what the last of `attempts` failed for; None where there are none."""
     latest = attempts[-1]
-    alike = sum(attempt.reason == latest.reason for attempt in attempts)
     match latest.reason:
         case Reason.OUT_OF_MEMORY:
-            return _smaller_batch(spec, Terms.of(latest), alike)
+            return _smaller_batch(spec, attempts)
         case Reason.HOST_OUT_OF_MEMORY:
-            return _less_beside_the_batch(spec, Terms.of(latest))
+            less = _less_beside_the_batch(spec, Terms.of(latest))
+            # Without a GPU the batch lies in the same memory.
+            return less if less is not None or spec.resources.gpus else _smaller_batch(spec, attempts)
         case Reason.DIVERGED:
-            return _smaller_steps(spec, Terms.of(latest), alike)
+            return _smaller_steps(spec, attempts)
     return None
 
 
-def _smaller_batch(spec: TrainingRunSpec, before: Terms, times: int) -> Terms | None:
+def _smaller_batch(spec: TrainingRunSpec, attempts: Sequence[Attempt]) -> Terms | None:
+    before, times = Terms.of(attempts[-1]), sum(b.batch_size < a.batch_size for a, b in pairwise(attempts))
     oom, accumulation = spec.recovery.oom, spec.training.gradient_accumulation
     # As decimals: 100 times 0.29 is 29.
     batch = max(oom.min_batch_size, int(before.batch_size * Decimal(str(oom.factor))))
-    if oom.action is OnFailure.FAIL or times > oom.max_reductions or batch >= before.batch_size:
+    if oom.action is OnFailure.FAIL or times >= oom.max_reductions or batch >= before.batch_size:
         return None
     if oom.keep_effective_batch:
         return replace(before, batch_size=batch)
@@ -90,8 +93,9 @@ def _less_beside_the_batch(spec: TrainingRunSpec, before: Terms) -> Terms | None
     )
 
 
-def _smaller_steps(spec: TrainingRunSpec, before: Terms, times: int) -> Terms | None:
-    divergence = spec.recovery.divergence
+def _smaller_steps(spec: TrainingRunSpec, attempts: Sequence[Attempt]) -> Terms | None:
+    before, divergence = Terms.of(attempts[-1]), spec.recovery.divergence
+    times = sum(attempt.reason == Reason.DIVERGED for attempt in attempts)
     if divergence.action is OnFailure.FAIL or times > divergence.max_retries:
         return None
     factor = _multiplied(before.learning_rate_factor, divergence.learning_rate_factor)

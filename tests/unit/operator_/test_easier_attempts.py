@@ -92,7 +92,7 @@ class TestGpuMemory:
         assert why in (world.status.message or "")
 
     def test_then_it_recommends_numbers_that_would_be_smaller(self) -> None:
-        spec = {"model": {"architecture": "yolov8m"}, "resources": {"gpuType": "nvidia-l4"}}
+        spec: dict[str, Any] = {"model": {"architecture": "yolov8m"}, "resources": {"gpuType": "nvidia-l4"}}
         world = runs_out(a_run(**spec, recovery={"oom": {"action": "fail"}}).begun())
         assert world.condition(ConditionType.FAILED).message == (
             "attempt 1 ran out of GPU memory with a batch of 32, and recovery.oom.action is fail; what would help: "
@@ -150,12 +150,30 @@ class TestHostMemory:
         ]
 
     def test_without_a_gpu_there_are_no_workers_to_do_without(self) -> None:
-        world = is_killed(a_run(resources={"gpus": 0}).begun())
+        """And the batch lies in the same memory."""
+        training = {"cache": "memory", "batchSize": 4, "imageSize": 64}
+        resources = {"gpus": 0, "memory": "1Gi", "sharedMemory": "256Mi"}
+        world = a_run(training=training, resources=resources, recovery={"oom": {"maxReductions": 1}})
+        told = []
+        for _ in range(3):
+            is_killed(world.begun()).later(minutes=1)
+            told.append((world.status.message or "").partition("1Gi")[2])
+        assert told == [
+            "; attempt 2 goes on with no image cache",
+            "; attempt 3 goes on with a batch of 2",
+            ", and recovery.oom.maxReductions, 1, are used; what would help: resources.memory 1536Mi instead of 1Gi; "
+            "training.batchSize 1 instead of 2; training.imageSize 32 instead of 64",
+        ]
         assert (world.status.phase, world.status.reason) == (Phase.FAILED, Reason.HOST_OUT_OF_MEMORY)
-        assert "training.batchSize 16 instead of 32" in (world.status.message or "")
+
+    def test_a_batch_that_does_not_fit_without_a_gpu_is_not_said_to_be_the_gpus_fault(self) -> None:
+        world = runs_out(a_run(resources={"gpus": 0}, recovery={"oom": {"maxReductions": 1}}).begun())
+        assert "attempt 1 ran out of memory with a batch of 32;" in (world.status.message or "")
+        runs_out(world.looked_at())
+        assert "GPU" not in (world.status.message or "")
 
     def test_memory_that_fills_up_slowly_is_tried_again_as_long_as_it_comes_further(self) -> None:
-        world = a_run(resources={"gpus": 0}).begun().pod_running().heard(epoch=5).looked_at()
+        world = a_run(resources={"gpus": 0}, training={"batchSize": 1}).begun().pod_running().heard(epoch=5).looked_at()
         world.pod_exits(137, reason="OOMKilled").looked_at()
         assert (world.status.phase, world.status.retries) == (Phase.PENDING, 1)
         world.later(seconds=11).looked_at().pod_running().heard(epoch=5, resumed_from_epoch=5).looked_at()
