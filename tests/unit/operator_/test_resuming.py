@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 from modelyard_api.outcome import Reason
 from modelyard_api.report import Stage
-from modelyard_api.status import Checkpoint
+from modelyard_api.status import Checkpoint, Phase
 
 from tests.unit.operator_.world import NOON, World, a_run, last_words
 
@@ -89,6 +90,38 @@ def test_epochs_never_go_back_further_than_the_checkpoint_resumed_from(
         world.heard(stage, epochs=30, **told).looked_at()
         seen.append(shown(world))
     assert seen == expected
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_happens_the_epoch_shown_is_never_before_the_newest_checkpoint(seed: int) -> None:
+    """A trainer that tells the truth, sometimes unheard, interrupted again and again."""
+    draw = random.Random(seed)
+    world, kept = a_run(training={"epochs": 30}).begun(), 0
+    while world.status.phase is not Phase.COMPLETE:
+        resumed = epoch = kept
+        world.pod_running()
+        for stage in (FETCHING, Stage.CHECKING):
+            if draw.random() < 0.5:
+                world.heard(stage, epochs=30).looked_at()
+                assert shown(world)[0] >= kept
+        ended = False
+        while not ended:
+            epoch += 1
+            if draw.random() < 0.6:
+                kept = epoch
+            told = {"epoch": epoch, "percent": epoch * 3, "resumed_from_epoch": resumed, "checkpoint": saved(kept)}
+            if draw.random() < 0.8:
+                world.heard(TRAINING, epochs=30, **told).looked_at()
+                assert shown(world)[0] == epoch
+            ended = epoch == 30 or draw.random() < 0.2
+        del told["percent"]
+        if epoch == 30:
+            world.pod_exits(0, last_words(Reason.COMPLETED, attempt=world.attempt, epochs=30, **told)).looked_at()
+        else:
+            interrupted(world, **told).later(minutes=11).looked_at()
+            assert (world.status.checkpoint or saved(0)).epoch == kept
+            assert shown(world)[0] >= kept
+    assert shown(world)[0] == 30
 
 
 def test_an_attempt_that_ends_unheard_has_done_no_epoch_and_loses_none() -> None:
