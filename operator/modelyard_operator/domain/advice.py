@@ -50,6 +50,8 @@ def recommendations(spec: TrainingRunSpec, ended: Attempt) -> str:
             found = [_more_memory(spec), *_less_to_load(spec, ended), *_less_to_compute(spec, ended)]
         case _:
             found = ["a lower training.optimizer.learningRate", "a longer training.schedule.warmupEpochs"]
+            if spec.recovery.divergence.action is OnFailure.FAIL:
+                found.append("recovery.divergence.action retry, which lowers the rate by itself")
     return f"what would help: {'; '.join(found)}"
 
 

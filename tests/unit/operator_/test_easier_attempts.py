@@ -197,6 +197,7 @@ class TestDivergence:
         world = diverges(a_run().begun())
         assert (world.status.phase, world.status.reason) == (Phase.FAILED, Reason.DIVERGED)
         assert "the loss is nan in epoch 3" in (world.status.message or "")
+        assert "recovery.divergence.action retry" in (world.status.message or "")
 
     def test_goes_on_with_a_lower_learning_rate_free_of_charge(self) -> None:
         divergence = {"action": "retry", "learningRateFactor": 0.1, "maxRetries": 2}
