@@ -16,9 +16,11 @@ EPOCHS = 8
 def runs(yard: Yard) -> Mapping[str, LiveRun]:
     """The runs of this page, applied in one go; two of them lose their pod once they have got somewhere."""
     stories = [yard.quick(name).for_epochs(EPOCHS) for name in ("pod-deleted", "container-killed")]
-    stories.append(
-        yard.quick("memory-short").of("linear-500ms-fails-OutOfMemory-at-2").having(1, "recovery", "maxRetries")
-    )
+    short, never = yard.quick("memory-short"), yard.quick("memory-never-enough")
+    stories += [
+        short.of("linear-500ms-fails-OutOfMemory-above-8").having(32, "training", "batchSize"),
+        never.of("linear-500ms-fails-OutOfMemory-at-2").having(1, "recovery", "oom", "maxReductions"),
+    ]
     runs = {run.name: run for run in yard.start(*stories)}
     deleted, killed = runs["pod-deleted"], runs["container-killed"]
     deleted.until_epoch(1)
@@ -49,10 +51,22 @@ def test_a_container_killed_is_followed_by_another(runs: Mapping[str, LiveRun]) 
     assert len(runs["container-killed"].jobs()) == 2
 
 
-def test_what_fails_again_and_again_is_given_up(runs: Mapping[str, LiveRun]) -> None:
-    """A run that runs out of memory every time fails once its retries are used, and names the last attempt's end."""
-    status = runs["memory-short"].wait("Failed")
+def test_a_batch_that_does_not_fit_is_halved_until_it_does(runs: Mapping[str, LiveRun]) -> None:
+    """Each attempt that runs out of memory is followed at once by one with half the batch, free of charge."""
+    status = runs["memory-short"].wait("Complete")
 
-    assert status["reason"] == "RetriesExhausted"
-    assert "OutOfMemory" in status["message"]
+    assert [(each["reason"], each["batchSize"]) for each in status["attempts"]] == [
+        ("OutOfMemory", 32),
+        ("OutOfMemory", 16),
+        ("Completed", 8),
+    ]
+    assert (status["batchSize"], status.get("retries", 0)) == (8, 0)
+
+
+def test_a_run_that_fits_with_no_batch_fails_with_advice(runs: Mapping[str, LiveRun]) -> None:
+    """A run that runs out of memory every time fails once nothing smaller is allowed, and says what would help."""
+    status = runs["memory-never-enough"].wait("Failed")
+
+    assert status["reason"] == "OutOfMemory"
+    assert "what would help: training.batchSize" in status["message"]
     assert [(each["reason"], each["exitCode"]) for each in status["attempts"]] == [("OutOfMemory", 11)] * 2

@@ -8,20 +8,24 @@ from dataclasses import dataclass
 from modelyard_api.outcome import Reason
 from modelyard_trainer.errors import RunError
 
-_NAME = re.compile(r"linear(?:-(?P<milliseconds>\d+)ms)?(?:-fails-(?P<reason>[A-Za-z]+)-at-(?P<epoch>\d+))?")
+_NAME = re.compile(
+    r"linear(?:-(?P<milliseconds>\d+)ms)?"
+    r"(?:-fails-(?P<reason>[A-Za-z]+)-(?:at-(?P<epoch>\d+)|above-(?P<batch>\d+)))?"
+)
 
 
 @dataclass(frozen=True)
 class LinearArchitecture:
-    """How long an epoch lasts at least, and where training fails if it is to fail."""
+    """How long an epoch lasts at least, and at which epoch or above which batch training fails if it is to fail."""
 
     epoch_seconds: float
     fails: Reason | None
     fails_at: int
+    fails_above: int | None = None
 
     @classmethod
     def of(cls, name: str) -> LinearArchitecture:
-        """Read a name such as `linear-500ms-fails-OutOfMemory-at-2`.
+        """Read a name such as `linear-500ms-fails-OutOfMemory-at-2` or `linear-fails-OutOfMemory-above-8`.
 
         Raises:
             RunError: ArchitectureUnknown.
@@ -35,4 +39,18 @@ class LinearArchitecture:
             epoch_seconds=int(match["milliseconds"] or 0) / 1000,
             fails=Reason(match["reason"]) if match["reason"] else None,
             fails_at=int(match["epoch"] or 0),
+            fails_above=int(match["batch"]) if match["batch"] else None,
         )
+
+    def fail_if_due(self, epoch: int, batch_size: int) -> None:
+        """Fail where this epoch (counted from 1) or a batch of this size is one to fail at.
+
+        Raises:
+            RunError: what was asked for.
+        """
+        if self.fails is None:
+            return
+        if self.fails_above is not None and batch_size > self.fails_above:
+            raise RunError(self.fails, f"a batch of {batch_size} was to end with {self.fails}")
+        if self.fails_at == epoch:
+            raise RunError(self.fails, f"epoch {epoch} was to end with {self.fails}")

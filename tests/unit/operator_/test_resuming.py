@@ -109,7 +109,12 @@ def test_whatever_happens_the_epoch_shown_is_never_before_the_newest_checkpoint(
             epoch += 1
             if draw.random() < 0.6:
                 kept = epoch
-            told = {"epoch": epoch, "percent": epoch * 3, "resumed_from_epoch": resumed, "checkpoint": saved(kept)}
+            told: dict[str, Any] = {
+                "epoch": epoch,
+                "percent": epoch * 3,
+                "resumed_from_epoch": resumed,
+                "checkpoint": saved(kept),
+            }
             if draw.random() < 0.8:
                 world.heard(TRAINING, epochs=30, **told).looked_at()
                 assert shown(world)[0] == epoch
