@@ -176,6 +176,7 @@ class TestHostMemory:
         world = a_run(resources={"gpus": 0}, training={"batchSize": 1}).begun().pod_running().heard(epoch=5).looked_at()
         world.pod_exits(137, reason="OOMKilled").looked_at()
         assert (world.status.phase, world.status.retries) == (Phase.PENDING, 1)
+        assert (world.status.message or "").endswith("so attempt 2 tries the same again")
         world.later(seconds=11).looked_at().pod_running().heard(epoch=5, resumed_from_epoch=5).looked_at()
         world.pod_exits(137, reason="OOMKilled").looked_at()
         assert (world.status.phase, world.status.reason) == (Phase.FAILED, Reason.HOST_OUT_OF_MEMORY)

@@ -101,8 +101,8 @@ def _an_easier_try(situation: Situation, ended: Attempt, ending: Ending) -> Cour
         return _another_try(situation, ended, ending, goes_on(spec, ended, terms), recommendations(spec, ended))
     message = ends_here(spec, ended)
     if ended.reason == Reason.HOST_OUT_OF_MEMORY and ended.epoch > (ended.resumed_from_epoch or 0):
-        # It came some way, so its memory fills up slowly: another attempt may come further.
-        return _another_try(situation, ended, ending, message)
+        further = f"it came further than the attempt before, so attempt {ended.number + 1} tries the same again"
+        return _another_try(situation, ended, ending, f"{message}; {further}")
     return Course(Phase.FAILED, ending.reason, message, ended, ending)
 
 
