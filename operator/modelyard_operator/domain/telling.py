@@ -58,7 +58,10 @@ def with_report(status: TrainingRunStatus, observed: ObservedReport) -> Training
             "metrics": _by_name(metrics) or status.metrics,
             "metric_display": _metric_display(metrics) or status.metric_display,
             "best": best,
-            "attempts": _told_of_attempt(status, report.batch_size, report.resumed_from_epoch),
+            "attempts": [
+                attempt_with_report(attempt, report) if attempt.number == report.attempt else attempt
+                for attempt in status.attempts
+            ],
             "batch_size": min(report.batch_size or status.batch_size or 1, status.batch_size or 1),
             "checkpoint": report.checkpoint or status.checkpoint,
             "dataset": report.dataset or status.dataset,
@@ -94,19 +97,19 @@ def with_last_words(status: TrainingRunStatus, words: TerminationMessage) -> Tra
     )
 
 
-def _told_of_attempt(status: TrainingRunStatus, batch_size: int | None, resumed: int | None) -> list[Attempt]:
-    """The attempts, the latest with the batch that it says is in use and the epoch that it says it went on from.
+def attempt_with_report(attempt: Attempt, report: ProgressReport) -> Attempt:
+    """`attempt` with what its own report says of it.
 
     A trainer may have lowered the batch by itself; more than it was given it cannot use.
     """
-    if not status.attempts:
-        return status.attempts
-    latest = status.attempts[-1]
-    update = {
-        "batch_size": min(batch_size or latest.batch_size, latest.batch_size),
-        "resumed_from_epoch": resumed if resumed is not None else latest.resumed_from_epoch,
-    }
-    return [*status.attempts[:-1], latest.model_copy(update=update)]
+    resumed = report.resumed_from_epoch
+    return attempt.model_copy(
+        update={
+            "epoch": max(attempt.epoch, report.epoch),
+            "batch_size": min(report.batch_size or attempt.batch_size, attempt.batch_size),
+            "resumed_from_epoch": resumed if resumed is not None else attempt.resumed_from_epoch,
+        }
+    )
 
 
 def _progress(report: ProgressReport, before: Progress | None) -> Progress:

@@ -360,6 +360,12 @@ class TestEnds:
         assert (world.status.retries, world.status.attempts[0].reason) == (0, Reason.INTERRUPTED)
         assert world.looked_at().status.current_attempt == 2
 
+    def test_progress_that_was_reported_with_the_end_is_progress(self) -> None:
+        """Status is not written with every report."""
+        world = a_run().begun().pod_running().heard(epoch=3, epochs=30)
+        world.pod_disrupted().pod_exits(143).looked_at()
+        assert (world.status.retries, world.status.attempts[0].epoch) == (0, 3)
+
     def test_preemption_without_progress_counts(self) -> None:
         world = a_run().begun().pod_running().pod_disrupted().pod_exits(143).looked_at()
         assert world.status.retries == 1

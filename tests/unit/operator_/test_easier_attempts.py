@@ -119,6 +119,11 @@ class TestGpuMemory:
         world.pod_exits(11).looked_at().looked_at()
         assert [attempt.batch_size for attempt in world.status.attempts] == [8, 4]
 
+    def test_so_it_is_where_that_is_learnt_with_the_end(self) -> None:
+        world = a_run().begun().pod_running().heard(batch_size=8).pod_exits(11).looked_at()
+        assert "with a batch of 8; attempt 2 goes on with a batch of 4" in (world.status.message or "")
+        assert [attempt.batch_size for attempt in world.looked_at().status.attempts] == [8, 4]
+
     def test_a_job_whose_pod_is_gone_still_tells(self) -> None:
         message = "Container trainer for pod vision/x failed with exit code 11 matching FailJob rule at index 0"
         world = a_run().begun().pod_running().pod_gone().job_ends("Failed", "PodFailurePolicy", message).looked_at()

@@ -14,6 +14,7 @@ from modelyard_operator.domain.ending import Ending, Verdict, ending_of, stopped
 from modelyard_operator.domain.pacing import counts, retry_delay
 from modelyard_operator.domain.sighting import with_sightings
 from modelyard_operator.domain.situation import Course, Situation
+from modelyard_operator.domain.telling import attempt_with_report
 from modelyard_operator.domain.terms import easier_terms
 
 
@@ -76,6 +77,8 @@ def course_after(situation: Situation, attempt: Attempt, ending: Ending) -> Cour
 
 def _ended(situation: Situation, attempt: Attempt, ending: Ending) -> Attempt:
     seen = with_sightings(attempt, situation.job, situation.pod)
+    if situation.report is not None and situation.report.report.attempt == attempt.number:
+        seen = attempt_with_report(seen, situation.report.report)
     told: dict[str, object] = {}
     if ending.last_words is not None:
         words = ending.last_words
