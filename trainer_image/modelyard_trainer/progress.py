@@ -128,11 +128,10 @@ class Progress:
         """Say what is not as it should be, beside whatever else is said, until it is taken back by an empty one."""
         self._change(urgent=False, notice=notice)
 
-    def restored(self, checkpoint: Checkpoint) -> None:
-        """The attempt goes on from a checkpoint."""
-        self._change(
-            urgent=True, epoch=checkpoint.epoch, resumed_from_epoch=checkpoint.epoch, checkpoint=checkpoint, detail=""
-        )
+    def restored(self, checkpoint: Checkpoint | None) -> None:
+        """The attempt goes on from a checkpoint, or after all from none."""
+        epoch = checkpoint.epoch if checkpoint else None
+        self._change(urgent=True, epoch=epoch or 0, resumed_from_epoch=epoch, checkpoint=checkpoint, detail="")
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         """A checkpoint lies safely in the store."""

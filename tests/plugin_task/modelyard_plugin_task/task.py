@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from modelyard_api.outcome import Reason
 from modelyard_api.report import ReportedBest
+from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.dataset.check import check_dataset
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Picture
-from modelyard_trainer.errors import RunError
+from modelyard_trainer.errors import Interrupted, RunError
+from modelyard_trainer.files import write_atomically
 from modelyard_trainer.tasks.base import Epoch, Evaluation, ExportedFile, Fit, TaskContext, Verified
-from numpy.typing import NDArray
 from PIL import Image
 
 from modelyard_plugin_task.architecture import LinearArchitecture
+from modelyard_plugin_task.course import Course, Matrix
 
 _SIDE = 16
 _METRIC = "accuracy"
 _STEP = 100.0
 """Plain gradient descent takes larger steps than the optimizers whose learning rates people write."""
-Matrix = NDArray[np.float64]
 
 
 class LinearTask:
@@ -30,7 +34,6 @@ class LinearTask:
     def __init__(self, context: TaskContext) -> None:
         self._context = context
         self._spec = context.document.spec
-        self._weights: Matrix = np.zeros((0, 0))
 
     def check_spec(self) -> None:
         """The architecture must be one of ours; nothing can be exported."""
@@ -50,33 +53,40 @@ class LinearTask:
         )
 
     def fit(self, data: CheckedDataset) -> Fit:
-        """Gradient descent, one batch after the other."""
+        """Gradient descent, one batch after the other, from where the newest checkpoint ends."""
         architecture = LinearArchitecture.of(self._spec.model.architecture)
         training, validation = (_arrays(side, len(data.classes)) for side in (data.training, data.validation))
-        draw = np.random.default_rng(self._spec.training.seed)
-        self._weights = draw.normal(0, 0.01, (training[0].shape[1], len(data.classes)))
-        epochs: list[Epoch] = []
-        best: ReportedBest | None = None
-        for number in range(1, self._spec.training.epochs + 1):
-            began = time.monotonic()
-            if architecture.fails and number == architecture.fails_at:
-                raise RunError(architecture.fails, f"epoch {number} was to end with {architecture.fails}")
-            loss = self._epoch(number, training, draw, architecture.epoch_seconds)
-            metrics = {_METRIC: self._accuracy(validation), "train/loss": loss}
-            epochs.append(Epoch(number, time.monotonic() - began, metrics))
-            self._save("last.npz", data.classes)
-            if best is None or metrics[_METRIC] > best.value:
-                best = ReportedBest(epoch=number, metric=_METRIC, value=metrics[_METRIC])
-                self._save("best.npz", data.classes)
-            self._context.progress.epoch_done(number, metrics, best)
-        assert best is not None
-        return Fit(tuple(epochs), best.epoch, data.classes, "cpu")
+        course = Course.beginning(self._spec.training.seed, training[0].shape[1], len(data.classes))
+        step, snapshot = 0, self._context.checkpoints.restore()
+        if snapshot is not None:
+            course, step = Course.of(snapshot.state), snapshot.position.step
+            for name, path in snapshot.files.items():
+                shutil.copyfile(path, self._context.results / name)
+            self._context.progress.resumed(len(course.epochs), course.seconds, course.metrics, course.best)
+        with self._context.interruption.deferred():
+            for number in range(len(course.epochs) + 1, self._spec.training.epochs + 1):
+                began = time.monotonic()
+                architecture.fail_if_due(number, self._context.document.batch_size)
+                loss = self._epoch(course, step, training, architecture.epoch_seconds)
+                step = 0
+                metrics = {_METRIC: _accuracy(course.weights, validation), "train/loss": loss}
+                course.epochs.append(Epoch(number, time.monotonic() - began, metrics))
+                self._save_weights("last.npz", course.weights, data.classes)
+                if course.best is None or metrics[_METRIC] > course.best.value:
+                    course.best = ReportedBest(epoch=number, metric=_METRIC, value=metrics[_METRIC])
+                    self._save_weights("best.npz", course.weights, data.classes)
+                self._context.progress.epoch_done(number, metrics, course.best)
+                course.losses = []
+                self._checkpoint(course, Position(number))
+        if course.best is None:
+            raise RunError(Reason.INTERNAL_ERROR, "there was no epoch to train")
+        return Fit(tuple(course.epochs), course.best.epoch, data.classes, "cpu")
 
     def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
         """Measure the saved weights, not those in memory."""
         with np.load(self._context.results / "best.npz") as saved:
-            self._weights = saved["weights"]
-        return Evaluation({_METRIC: self._accuracy(_arrays(data.validation, len(data.classes)))})
+            weights = saved["weights"]
+        return Evaluation({_METRIC: _accuracy(weights, _arrays(data.validation, len(data.classes)))})
 
     def export(self) -> tuple[ExportedFile, ...]:
         """Nothing, which takes as long as an epoch, so that whoever watches sees it."""
@@ -87,28 +97,52 @@ class LinearTask:
         """Nothing."""
         return ()
 
-    def _epoch(
-        self, number: int, data: tuple[Matrix, Matrix], draw: np.random.Generator, least_seconds: float
-    ) -> float:
+    def _epoch(self, course: Course, done: int, data: tuple[Matrix, Matrix], least_seconds: float) -> float:
+        """The rest of the next epoch, of which `done` batches are done; the mean of its losses."""
         inputs, targets = data
-        order = draw.permutation(len(inputs))
+        number = len(course.epochs) + 1
+        begun = course.draw.bit_generator.state
+        order = course.draw.permutation(len(inputs))
         batches = np.array_split(order, max(1, len(order) // self._context.document.batch_size))
-        losses = []
-        for step, batch in enumerate(batches, start=1):
-            wanted, given = targets[batch], _sigmoid(inputs[batch] @ self._weights)
-            losses.append(float(-np.mean(wanted * np.log(given + 1e-9) + (1 - wanted) * np.log(1 - given + 1e-9))))
+        for step, batch in enumerate(batches[done:], start=done + 1):
+            wanted, given = targets[batch], _sigmoid(inputs[batch] @ course.weights)
+            course.losses.append(
+                float(-np.mean(wanted * np.log(given + 1e-9) + (1 - wanted) * np.log(1 - given + 1e-9)))
+            )
             gradient = inputs[batch].T @ (given - wanted) / len(batch)
-            self._weights -= _STEP * self._spec.training.optimizer.learning_rate * gradient
-            self._context.progress.step(number, step, len(batches), {"loss": losses[-1]})
-            time.sleep(least_seconds / len(batches))
-        return float(np.mean(losses))
+            course.weights -= _STEP * self._spec.training.optimizer.learning_rate * gradient
+            self._context.progress.step(number, step, len(batches), {"loss": course.losses[-1]})
+            self._sleep(least_seconds / len(batches))
+            if step < len(batches):
+                self._checkpoint(course, Position(number - 1, step), begun)
+        return float(np.mean(course.losses))
 
-    def _accuracy(self, data: tuple[Matrix, Matrix]) -> float:
-        inputs, targets = data
-        return float(np.mean((_sigmoid(inputs @ self._weights) > 0.5) == (targets > 0.5)))
+    def _checkpoint(self, course: Course, position: Position, draw: Mapping[str, Any] | None = None) -> None:
+        """Keep a snapshot where one is due or it is the last chance, and stop in the latter case."""
+        asked = self._context.interruption.asked
+        if asked or self._context.checkpoints.due(position):
+            state = course.state(draw or course.draw.bit_generator.state)
+            files = {path.name: path for path in sorted(self._context.results.glob("*.npz"))}
+            self._context.checkpoints.save(Snapshot(position, state, files))
+        if asked:
+            raise Interrupted
 
-    def _save(self, name: str, classes: Sequence[str]) -> None:
-        np.savez(self._context.results / name, weights=self._weights, classes=np.array(classes))
+    def _sleep(self, seconds: float) -> None:
+        """Sleep, but not when somebody waits for this to end."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._context.interruption.asked:
+            time.sleep(min(left, 0.05))
+
+    def _save_weights(self, name: str, weights: Matrix, classes: Sequence[str]) -> None:
+        """Replace the file, whole: a checkpoint may hold on to the one that was there."""
+        content = io.BytesIO()
+        np.savez(content, weights=weights, classes=np.array(classes))
+        write_atomically(self._context.results / name, content.getvalue())
+
+
+def _accuracy(weights: Matrix, data: tuple[Matrix, Matrix]) -> float:
+    inputs, targets = data
+    return float(np.mean((_sigmoid(inputs @ weights) > 0.5) == (targets > 0.5)))
 
 
 def _arrays(pictures: Sequence[Picture], classes: int) -> tuple[Matrix, Matrix]:

@@ -18,10 +18,11 @@ from modelyard_trainer.dataset.fetch import fetch
 from modelyard_trainer.destination import Published
 from modelyard_trainer.errors import Interrupted, RunError
 from modelyard_trainer.files import parse_checksums, sha256
-from modelyard_trainer.places import Places
 from modelyard_trainer.interruption import Interruption
+from modelyard_trainer.patience import Patience
+from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress, Snapshot
-from modelyard_trainer.store.destination import Patience, S3Destination
+from modelyard_trainer.store.destination import S3Destination
 from modelyard_trainer.store.open import open_store
 from modelyard_trainer.store.s3 import ConditionUnsupportedError, PreconditionFailedError, S3Store
 from modelyard_trainer.store.transfer import Counter, TransferStoppedError, in_parallel

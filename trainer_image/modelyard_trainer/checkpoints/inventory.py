@@ -59,6 +59,12 @@ class Inventory:
         """It is what this attempt goes on from."""
         self._resumed = found
 
+    def declined(self) -> None:
+        """It did not go on from there after all."""
+        if self._resumed:
+            self._useless.add(self._resumed.key)
+            self._resumed = None
+
     def has(self, name: str) -> bool:
         """Whether a file of this name lies in the attempt's own folder."""
         return name in self._files[self._folder]

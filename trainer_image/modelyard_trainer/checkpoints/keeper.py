@@ -110,7 +110,9 @@ class KeptCheckpoints:
         self._pace = Pace(document.spec.checkpoints, document.spec.training.epochs, clock)
         self._inventory = Inventory(document.attempt, self._folder, document.spec.checkpoints.keep_last)
         self._history = History()
+        self._resumed_at: Position | None = None
         self._last_saved: Position | None = None
+        self._last_safe: Position | None = None
         self._numbers = itertools.count(1)
         self._changed = threading.Condition()
         self._waiting: _Pending | None = None
@@ -141,10 +143,12 @@ class KeptCheckpoints:
 
     def due(self, position: Position) -> bool:
         """Whether the spec's pace asks for one; never twice for the same position."""
+        self._look_back_at(position)
         return position != self._last_saved and self._pace.due(position)
 
     def save(self, snapshot: Snapshot) -> None:
         """Link its files and leave the rest to the thread."""
+        self._look_back_at(snapshot.position)
         if snapshot.position == self._last_saved:
             return
         self._last_saved = snapshot.position
@@ -171,7 +175,8 @@ class KeptCheckpoints:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-            safe = self._changed.wait_for(lambda: not self._waiting and not self._busy, seconds)
+            self._changed.wait_for(lambda: not self._waiting and not self._busy, seconds)
+            safe = self._last_safe == self._last_saved
         self.abandon()
         return safe
 
@@ -209,7 +214,7 @@ class KeptCheckpoints:
                 continue
             _log.info("going on from %s (%s)", found.manifest.position, uri)
             self._inventory.resumed(found)
-            self._last_saved = found.manifest.position
+            self._resumed_at = self._last_saved = self._last_safe = found.manifest.position
             with self._changed:
                 self._history = replace(self._history, resumed=found.described(uri))
             self._progress.restored(found.described(uri))
@@ -217,6 +222,16 @@ class KeptCheckpoints:
         if keys:
             _log.warning("no checkpoint can be gone on from; the training begins anew")
         return None
+
+    def _look_back_at(self, position: Position) -> None:
+        """A task that is before where it was to go on from did not want that checkpoint, and began anew."""
+        if self._resumed_at is None or position >= self._resumed_at:
+            return
+        self._resumed_at = self._last_saved = self._last_safe = None
+        self._inventory.declined()
+        with self._changed:
+            self._history = replace(self._history, resumed=None)
+        self._progress.restored(None)
 
     def _read_manifest(self, key: str) -> Found | None:
         folder, _, name = key.rpartition("/")
@@ -282,12 +297,12 @@ class KeptCheckpoints:
                 self._pause(failures)
                 self._renew()
             else:
-                self._done(pending, again=False)
                 if failures:
                     _log.info("the store is back")
                     self._progress.notice("")
                 failures = 0
                 self._prune()
+                self._done(pending, again=False)
 
     def _next(self) -> _Pending | None:
         with self._changed:
@@ -368,6 +383,7 @@ class KeptCheckpoints:
         described = found.described(self._shelf.uri(found.key))
         self._progress.checkpoint(described)
         with self._changed:
+            self._last_safe = pending.position
             kept = (*self._history.kept, described)
             self._history = replace(self._history, taken=self._history.taken + 1, kept=kept)
         _log.info("the checkpoint of %s is safe", pending.position)

@@ -40,6 +40,8 @@ class Checkpoints(Protocol):
     def restore(self) -> Snapshot | None:
         """The newest snapshot that verifies, its files downloaded into the scratch folder; None where there is none.
 
+        A task that cannot use it begins anew; that is understood from the next position that is asked about.
+
         Raises:
             RunError: the store does not answer. Beginning anew would throw away what it may hold.
         """
