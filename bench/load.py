@@ -18,10 +18,13 @@ from bench.timeline import Timeline
 NAMESPACE = "default"
 RUNS = f"/apis/modelyard.dev/v1alpha1/namespaces/{NAMESPACE}/trainingruns"
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 RUN_LABEL = "modelyard.dev/run"
 
 _METADATA = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
 _METADATA_LIST = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+_NOT_YET_SERVED = (404, 429)
+"""What is answered for a definition that was established a moment ago."""
 
 JsonObject = dict[str, Any]
 Note = Callable[[JsonObject, float], None]
@@ -68,7 +71,7 @@ class Load:
         options = {"propagationPolicy": "Background"}
         async with self._session.delete(self._api.url + path, json=options) as response:
             response.raise_for_status()
-        for collection in (path, JOBS):
+        for collection in (path, JOBS, PODS):
             while await self._count(collection):  # noqa: ASYNC110
                 await asyncio.sleep(0.5)
 
@@ -140,7 +143,7 @@ class Load:
     async def _list(self, path: str, select: dict[str, str], note: Note) -> str:
         while True:
             async with self._session.get(self._api.url + path, params=select, headers=_METADATA_LIST) as response:
-                if response.status != 404:  # a definition that was just established is served a moment later
+                if response.status not in _NOT_YET_SERVED:
                     response.raise_for_status()
                     listed = await response.json()
                     break
