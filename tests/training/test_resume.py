@@ -21,16 +21,17 @@ from tests.training.trainings import Shelf, Stored, Trained, differences, train
 from tests.unit.trainer.datasets import make_dataset, run_document
 from tests.unit.trainer.test_dataset_check import check
 
-PICTURES, BATCH = 27, 4
-STEPS = 6
-"""Of an epoch: a fifth of the pictures is for validation, and the last batch is not full."""
+TRAINED, VALIDATED = 18, 5
+"""Pictures. They are more than SGD's mosaics are made of, and AdamW's last batch is not full."""
+STEPS = {"SGD": 9, "AdamW": 5}
+"""Batches an epoch."""
 SETTINGS: dict[str, dict[str, Any]] = {
     # Two heads, whose losses change their weights with the epochs, and all that draws random numbers.
     "SGD": {
         "model": {"architecture": "yolo26n"},
         "training": {
-            "epochs": 4,
-            "batchSize": BATCH,
+            "epochs": 3,
+            "batchSize": 2,
             "gradientAccumulation": 4,
             "imageSize": 64,
             "optimizer": {"name": "SGD", "learningRate": 1e-2},
@@ -47,7 +48,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "model": {"architecture": "yolov5nu"},
         "training": {
             "epochs": 3,
-            "batchSize": BATCH,
+            "batchSize": 4,
             "gradientAccumulation": 2,
             "imageSize": 64,
             "optimizer": {"name": "AdamW", "learningRate": 2e-3},
@@ -60,15 +61,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 KEPT = {
     "SGD": {
-        "in the warm-up, within an accumulation": Position(0, 5),
+        "in the warm-up, within an accumulation": Position(0, 6),
         "at the end of an epoch, within an accumulation": Position(1),
-        "within an epoch": Position(2, 2),
-        "before a validation": Position(2, STEPS),
-        "after mosaic was closed": Position(3, 3),
+        "within an epoch, within an accumulation": Position(1, 4),
+        "before a validation": Position(1, 9),
+        "after mosaic was closed": Position(2, 3),
     },
     "AdamW": {
-        "at the end of an epoch": Position(1),
-        "within an epoch, within an accumulation": Position(1, 3),
+        "at the end of an epoch, within an accumulation": Position(1),
+        "within an epoch, within an accumulation": Position(1, 2),
+        "at the end of an epoch": Position(2),
     },
 }
 PLACES = [(name, where) for name, kept in KEPT.items() for where in kept]
@@ -102,8 +104,8 @@ def _every_batch_counts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 def references(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reference]:
     """One undisturbed training for each optimizer, without workers, with a snapshot at every place of `KEPT`."""
     root = tmp_path_factory.mktemp("references")
-    data = check(make_dataset(root / "data", pictures=PICTURES))
-    assert -(-len(data.training) // BATCH) == STEPS
+    data = check(make_dataset(root / "data", pictures=TRAINED + VALIDATED))
+    assert (len(data.training), len(data.validation)) == (TRAINED, VALIDATED)
     found = {}
     for name, settings in SETTINGS.items():
         document = run_document(**settings)
@@ -144,7 +146,7 @@ def test_resumed_equals_never_killed(references: dict[str, Reference], name: str
     assert within["pending"] or "accumulation" not in where
 
 
-@pytest.mark.parametrize("place", [Position(1, 4), Position(1, STEPS)], ids=["training", "validating"])
+@pytest.mark.parametrize("place", [Position(1, 2), Position(1, STEPS["AdamW"])], ids=["training", "validating"])
 def test_told_to_stop_it_ends_at_the_very_batch_and_loses_nothing(
     references: dict[str, Reference], place: Position, tmp_path: Path
 ) -> None:
@@ -168,7 +170,7 @@ def test_told_to_stop_it_ends_at_the_very_batch_and_loses_nothing(
             signal.signal(number, handler)
     # Asked after this batch, it notices after the next, or in the validation.
     (position,) = shelf.stored
-    assert position == (place if place.step == STEPS else Position(place.epochs, place.step + 1))
+    assert position == (place if place.step == STEPS["AdamW"] else Position(place.epochs, place.step + 1))
     assert_equal(resumed(reference, shelf.stored[position], tmp_path / "resumed"), reference)
 
 
@@ -195,8 +197,8 @@ def test_a_snapshot_of_another_training_is_passed_over_and_said(
     trained = train(other, reference.data, tmp_path, Shelf(start=start))
     assert trained.fit.resumed_from is None
     assert [epoch.number for epoch in trained.fit.epochs] == [1]
-    assert trained.fit.notices == (
-        "the checkpoint of epoch 1 is of another training (seed 4, now 5; epochs 3, now 1), so the training began anew",
+    assert trained.fit.notices[-1] == (
+        "the checkpoint of epoch 1 is of another training (seed 4, now 5; epochs 3, now 1), so the training began anew"
     )
 
 
@@ -204,13 +206,13 @@ def test_with_half_the_batch_it_goes_on_where_the_pictures_end(
     references: dict[str, Reference], tmp_path: Path
 ) -> None:
     reference = references["AdamW"]
-    start = reference.trained.stored[Position(1, 3)]
+    start = reference.trained.stored[Position(1, 2)]
     smaller = reference.document.model_copy(update={"attempt": 2, "batch_size": 2})
-    kept = [Position(1, step) for step in (6, 7)]
+    kept = [Position(1, step) for step in (4, 5)]
     trained = train(smaller, reference.data, tmp_path, Shelf(kept.__contains__, start))
-    assert list(trained.stored) == [Position(1, 7)]
+    assert list(trained.stored) == [Position(1, 5)]
     assert [epoch.number for epoch in trained.fit.epochs] == [1, 2, 3]
     assert trained.epochs[0] == reference.trained.epochs[0]
-    state = trained.stored[Position(1, 7)].state()["training"]
+    state = trained.stored[Position(1, 5)].state()["training"]
     # Four pictures had waited for the step that eight make: with the two of this batch they are six.
     assert (state["batch_size"], state["pending"]) == (2, 6)

@@ -65,7 +65,8 @@ class OrderedPictures(CheckedPictures):
         self._pool = self.order.pool(epoch, position)
         transforms = self._mixing if epoch < self._plain_from else self._plain
         with drawing(self.order.seed, Purpose.PICTURE, epoch, position):
-            picture: dict[str, Any] = transforms(self.get_image_and_label(self.order.indices(epoch)[position]))
+            index = int(self.order.indices(epoch)[position])
+            picture: dict[str, Any] = transforms(self.get_image_and_label(index))
         return picture
 
     def _partners(self) -> list[int]:

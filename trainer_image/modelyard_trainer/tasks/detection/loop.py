@@ -77,7 +77,7 @@ class EpochLoop:
             momentum=trainer.args.momentum,
             accumulate=trainer.accumulate,
         )
-        self._asked_at = time.monotonic()
+        self._asked_at = -math.inf  # at once: whether an older snapshot was gone on from shows in what is asked
 
     def run(self, start: Position) -> None:
         """Train from `start` to the last epoch, or to where patience ends.

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 import torch
@@ -73,32 +74,44 @@ class Order:
     streams: int | None
     shuffled: bool
 
-    def indices(self, epoch: int) -> Sequence[int]:
+    def indices(self, epoch: int) -> NDArray[np.int64]:
         """The pictures in the order of the epoch (counted from 0)."""
-        return _permutation(self.seed, epoch, self.pictures) if self.shuffled else range(self.pictures)
+        return _permutation(self.seed, epoch, self.pictures) if self.shuffled else np.arange(self.pictures)
 
     def pool(self, epoch: int, position: int) -> Sequence[int]:
         """The pictures that may be put together with the one at `position`.
 
-        They are those of its batch and of the ones before it in its stream.
+        They are those of its batch and of the ones before it in its stream, also in earlier epochs; or all, where they
+        are no more than that.
         """
-        if self.streams is None:
-            return range(self.pictures)
-        indices, batch = self.indices(epoch), position // self.batch_size
         depth = max(1, min(_POOL_BATCHES, _POOL_PICTURES // self.batch_size))
-        batches = range(batch, max(-1, batch - depth * self.streams), -self.streams)
-        return [index for b in batches for index in indices[b * self.batch_size : (b + 1) * self.batch_size]]
+        if self.streams is None or self.pictures <= depth * self.batch_size:
+            return range(self.pictures)
+        size, pool = self.batch_size, []
+        for e, batch in islice(self._stream(epoch, position // size, self.streams), depth):
+            pool += self.indices(e)[batch * size : (batch + 1) * size].tolist()
+        return pool
 
     @property
     def remembered(self) -> int:
         """How many decoded pictures are worth remembering: those of a pool and of the batch that goes next."""
         return min(self.pictures, (_POOL_BATCHES + 1) * self.batch_size, _POOL_PICTURES)
 
+    def _stream(self, epoch: int, batch: int, streams: int) -> Iterator[tuple[int, int]]:
+        """Backwards from a batch: every `streams`th of its epoch, then those of the epoch before at the same turn."""
+        last = -(-self.pictures // self.batch_size) - 1
+        while epoch >= 0:
+            yield epoch, batch
+            batch -= streams
+            if batch < 0:
+                turn = batch % streams
+                epoch, batch = epoch - 1, last - (last - turn) % streams
 
-@lru_cache(maxsize=2)
-def _permutation(seed: int, epoch: int, pictures: int) -> list[int]:
+
+@lru_cache(maxsize=8)
+def _permutation(seed: int, epoch: int, pictures: int) -> NDArray[np.int64]:
     generator = torch.Generator().manual_seed(_wide(_numbers(seed, Purpose.ORDER, epoch, 0)))
-    order: list[int] = torch.randperm(pictures, generator=generator).tolist()
+    order: NDArray[np.int64] = torch.randperm(pictures, generator=generator).numpy()
     return order
 
 

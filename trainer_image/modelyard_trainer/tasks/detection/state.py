@@ -68,7 +68,7 @@ def restore(trainer: Any, position: Position, state: Mapping[str, Any]) -> Posit
     trainer.stopper.__dict__.update(state["stopper"])
     trainer.stop = state["stop"]
     _restore_criterion(model, position.epochs)
-    here = _in_batches_of(trainer.batch_size, position, state["batch_size"], len(trainer.train_loader.dataset))
+    here = in_batches_of(trainer.batch_size, position, state["batch_size"], len(trainer.train_loader.dataset))
     if here.step:
         trainer.tloss = {name: value.to(trainer.device, copy=True) for name, value in state["losses"].items()}
         # The validator asks which losses there are.
@@ -76,7 +76,8 @@ def restore(trainer: Any, position: Position, state: Mapping[str, Any]) -> Posit
     return here
 
 
-def _in_batches_of(size: int, position: Position, was: int, pictures: int) -> Position:
+def in_batches_of(size: int, position: Position, was: int, pictures: int) -> Position:
+    """A position that was taken with batches of `was` pictures, in batches of `size`, rounded down to whole ones."""
     if size == was:
         return position
     seen = position.step * was

@@ -122,6 +122,7 @@ class DetectionTask:
         )
         identity = fingerprint(self._document, data, classes)
         snapshot, refusal = self._restore(identity)
+        resumed_from = snapshot.position if snapshot else None
         if snapshot:
             history.restore(snapshot, snapshot.state["history"])
 
@@ -143,6 +144,7 @@ class DetectionTask:
                 resume=snapshot and Snapshot(snapshot.position, snapshot.state["training"]),
                 workers=self._workers,
             )
+            del snapshot  # its tensors take as much memory as the training's, and the trainer lets go of them too
             _train(trainer)
         return Fit(
             epochs=history.epochs,
@@ -150,14 +152,16 @@ class DetectionTask:
             classes=classes,
             device=str(trainer.device),
             notices=(*notices, *refusal),
-            resumed_from=snapshot.position if snapshot else None,
+            resumed_from=resumed_from,
         )
 
     @property
     def _streams(self) -> int | None:
         """From the spec, not from what this attempt makes of it: other workers must not make another training."""
         asked = self._spec.training
-        return None if asked.cache is ImageCache.MEMORY else max(1, asked.workers)
+        if asked.cache is ImageCache.MEMORY:
+            return None
+        return max(1, asked.workers) if self._spec.resources.gpus else 1
 
     def _restore(self, identity: Mapping[str, Any]) -> tuple[Snapshot | None, tuple[str, ...]]:
         """The snapshot to go on from, and what is to be said where one was found but is passed over."""

@@ -117,6 +117,14 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
             self._start = restore(self, self._snapshot.position, self._snapshot.state)
             self._snapshot = None  # its tensors take as much memory as the training's
 
+    def validate(self) -> tuple[dict[str, float], float]:
+        """The metrics of the averaged model on the validation pictures, and their fitness; the best one is noted."""
+        metrics: dict[str, float] = self.validator(self)
+        fitness = metrics.pop("fitness")
+        if self.best_fitness is None or self.best_fitness < fitness:
+            self.best_fitness = fitness
+        return metrics, fitness
+
     def _do_train(self) -> None:
         """Set up, then our own loop."""
         self._setup_train()
