@@ -11,7 +11,7 @@ import pytest
 from modelyard_api.base import ApiModel
 from modelyard_api.detection import Detection
 from modelyard_api.run_document import RunDocument
-from modelyard_api.spec import Optimizer, OptimizerName, Schedule, ScheduleName, Training
+from modelyard_api.spec import ImageCache, Optimizer, OptimizerName, Schedule, ScheduleName, Training
 from modelyard_trainer.tasks.detection.arguments import BATCH_FIELDS, TABLE, ultralytics_arguments
 from modelyard_trainer.tasks.detection.offline import prepare
 
@@ -85,6 +85,25 @@ def test_a_halved_batch_makes_the_same_steps() -> None:
     half = ultralytics_arguments(document.model_copy(update={"batch_size": 16}), "yolov5n.yaml", "cpu")
     assert (whole["batch"], whole["nbs"]) == (32, 64)
     assert (half["batch"], half["nbs"]) == (16, 64)
+
+
+def test_what_an_attempt_is_to_do_otherwise_reaches_ultralytics() -> None:
+    document = run_document(training={"batchSize": 32, "gradientAccumulation": 2, "workers": 8, "cache": "memory"})
+    document = document.model_copy(update={"batch_size": 32})
+    less = {"batch_size": 16, "effective_batch_size": 32, "loader_workers": 4, "image_cache": ImageCache.NONE}
+    usual = ultralytics_arguments(document, "yolov5n.yaml", "cpu")
+    asked = ultralytics_arguments(
+        document.model_copy(update={**less, "learning_rate_factor": 0.5}), "yolov5n.yaml", "cpu"
+    )
+    found = {name: value for name, value in asked.items() if value != usual[name]}
+    assert found == {
+        "batch": 16,
+        "nbs": 32,
+        "workers": 4,
+        "cache": False,
+        "lr0": pytest.approx(5e-4),
+        "warmup_bias_lr": pytest.approx(0.05),
+    }
 
 
 @pytest.mark.parametrize("name", list(OptimizerName))
