@@ -94,11 +94,14 @@ class TestQueued:
         """Its own clock starts anew when it is released."""
         world = a_run(recovery=HOUR, resources={"queue": "team-a"}).begun().looked_at()
         world.job_changed(suspended=False).pod_running().heard(epoch=1).looked_at().later(minutes=20)
-        world.job_changed(suspended=True).pod_gone().looked_at()
+        world.job_changed(suspended=True).pod_gone()
+        assert world.decide().requeue_after == timedelta(0)
+        world.looked_at()
         assert (world.status.reason, world.status.active_seconds) == ("Queued", 1200)
-        world.later(days=1).looked_at()
-        assert world.jobs[1].active_deadline_seconds == 2400
-        assert world.status.attempts[0].reason is None
+        assert world.decide().actions == (LimitJob(world.jobs[1].name, "activeDeadlineSeconds", 2400),)
+        world.looked_at().later(days=1)
+        decision = world.decide()
+        assert (decision.status, decision.actions, decision.requeue_after) == (world.status, (), None)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from modelyard_api.report import Stage
 from modelyard_api.status import Attempt, Phase
 
 from modelyard_operator.domain.advice import begins
-from modelyard_operator.domain.clock import QUEUED
+from modelyard_operator.domain.clock import QUEUED, stands_still
 from modelyard_operator.domain.decision import Action, CreateJob, LimitJob
 from modelyard_operator.domain.job import active_deadline_seconds
 from modelyard_operator.domain.observed import ObservedJob, ObservedPod
@@ -38,7 +38,10 @@ def follow_the_attempt(situation: Situation) -> Course | None:
     seen = with_sightings(attempt, situation.job, situation.pod)
     phase, reason, message = _whereabouts(situation, seen)
     actions = (CreateJob(seen),) if situation.job is None else _in_time(situation, seen, situation.job)
-    return Course(phase, reason, message, seen, actions=actions, requeue_after=_next_deadline(situation, seen))
+    # Once the clock has stopped, the Job is to have what is left of the time: that is another look.
+    stops = situation.clock.since is not None and stands_still(phase, reason)
+    wait = timedelta(0) if stops else _next_deadline(situation, seen)
+    return Course(phase, reason, message, seen, actions=actions, requeue_after=wait)
 
 
 def _in_time(situation: Situation, attempt: Attempt, job: ObservedJob) -> tuple[Action, ...]:
