@@ -41,7 +41,7 @@ class Interruption:
         self._patience, self._grace, self._clock = patience, grace, clock
         self._asked_at: float | None = None
         self._depth = 0
-        self._raised = self._settled = False
+        self._raised = self._settled = self._hurried = False
         self._process = os.getpid()
 
     def install(self, *, held: bool = False) -> None:
@@ -71,6 +71,8 @@ class Interruption:
     @property
     def left(self) -> float:
         """Seconds that may still be spent on saving things, now that it was asked; the whole grace period before."""
+        if self._hurried:
+            return 0.0
         gone = 0.0 if self._asked_at is None else self._clock() - self._asked_at
         return max(0.0, self._grace - _FOR_THE_LAST_WORD - gone)
 
@@ -100,11 +102,12 @@ class Interruption:
             return
         if self.asked:
             if number == signal.SIGINT:
-                self._raised = True
+                self._raised = self._hurried = True
                 raise Interrupted
             return
-        _log.info("got %s", signal.Signals(number).name)
+        # First of all: another signal may come while this one is still being handled.
         self._asked_at = self._clock()
+        _log.info("got %s", signal.Signals(number).name)
         if self._depth:
             signal.setitimer(signal.ITIMER_REAL, self._patience)
         else:

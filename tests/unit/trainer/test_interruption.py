@@ -106,6 +106,7 @@ def test_a_second_ctrl_c_is_obeyed_at_once_and_a_second_sigterm_is_not() -> None
         tell(signal.SIGINT)
         done.append("never")
     assert done == ["still there"]
+    assert interruption.left == 0
 
 
 def test_signals_are_held_back_until_it_begins() -> None:

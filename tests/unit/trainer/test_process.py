@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from modelyard_api.outcome import MAX_TERMINATION_MESSAGE, ExitCode, Reason, TerminationMessage
+from modelyard_api.outcome import ExitCode, Reason
 from modelyard_api.report import Stage
 from modelyard_api.run_document import Intake, RunDocument
 from modelyard_trainer.files import parse_checksums, sha256
@@ -21,63 +16,9 @@ from modelyard_trainer.files import parse_checksums, sha256
 from tests.unit.trainer.conftest import RealStore, free_port
 from tests.unit.trainer.datasets import make_dataset, run_document
 from tests.unit.trainer.intake import RecordingIntake
+from tests.unit.trainer.pod import Pod
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 _QUICK = 20.0
-
-
-@dataclass
-class Pod:
-    """The folders of a pod, and the trainer in it."""
-
-    root: Path
-    environment: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def mount(self) -> Path:
-        return self.root / "mount"
-
-    @property
-    def scratch(self) -> Path:
-        return self.root / "scratch"
-
-    def start(self, document: RunDocument | str) -> subprocess.Popen[str]:
-        """Begin an attempt."""
-        text = document if isinstance(document, str) else json.dumps(document.to_json_object())
-        run = self.mount / "run" / "run.json"
-        run.parent.mkdir(parents=True, exist_ok=True)
-        run.write_text(text)
-        self.scratch.mkdir(exist_ok=True)
-        (self.root / "termination-log").touch()
-        command: Sequence[str | Path] = [
-            sys.executable,
-            "-m",
-            "modelyard_trainer",
-            *("--mount", self.mount),
-            *("--scratch", self.scratch),
-            *("--termination-log", self.root / "termination-log"),
-        ]
-        paths = [REPOSITORY / "tests" / "plugin_task", REPOSITORY / "trainer_image", REPOSITORY / "crds"]
-        environment = {
-            **os.environ,
-            **self.environment,
-            "MODELYARD_POD_UID": "pod-uid-1",
-            "PYTHONPATH": os.pathsep.join(map(str, paths)),
-        }
-        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-
-    def run(self, document: RunDocument | str) -> tuple[int, TerminationMessage]:
-        """An attempt from beginning to end."""
-        process = self.start(document)
-        _, said = process.communicate(timeout=60)
-        assert process.returncode is not None, said
-        return process.returncode, self.message()
-
-    def message(self) -> TerminationMessage:
-        """What the kubelet finds."""
-        content = (self.root / "termination-log").read_bytes()
-        assert 0 < len(content) <= MAX_TERMINATION_MESSAGE
-        return TerminationMessage.model_validate_json(content)
 
 
 @pytest.fixture
