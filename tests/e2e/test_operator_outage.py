@@ -12,15 +12,20 @@ from tests.e2e.yard import Yard
 
 
 def test_an_operator_killed_midway_loses_nothing(yard: Yard) -> None:
-    """The operator's pod is killed while a run trains: one attempt, no epoch counted backwards, all artifacts named."""
-    (run,) = yard.start(yard.quick("outlives-a-kill").for_epochs(20))
-    run.until_epoch(2)
-    for pod in yard.operator.all("pods"):
-        yard.operator("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force")
+    """The leader is killed while a run trains: its standby goes on within 15 s, and neither epoch nor file is lost."""
+    (run,) = yard.start(yard.quick("outlives-a-kill").for_epochs(30))
+    before = run.until_epoch(2)
+    killed, at = yard.leader, time.monotonic()
+    yard.operator("delete", "pod", killed, "--grace-period=0", "--force")
+    while yard.leader in (killed, ""):
+        assert time.monotonic() < at + 15, f"{killed} was killed 15 s ago, and no other leads"
+        time.sleep(0.2)
+    assert epochs_done(run.until_epoch(epochs_done(run.status) + 1, seconds=20)) < 30
 
     status = run.wait("Complete")
 
-    _assert_nothing_lost(yard, status, epochs=20)
+    assert epochs_done(status) > epochs_done(before)
+    _assert_nothing_lost(yard, status, epochs=30)
     epochs = [epochs_done(each) for each in yard.watched.statuses(run.name)]
     assert epochs == sorted(epochs)
 

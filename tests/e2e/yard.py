@@ -72,6 +72,12 @@ class Yard:
         template = self.operator.all(_DEPLOYMENT)[0]["spec"]["template"]["spec"]
         return f"system:serviceaccount:{self.installation.namespace}:{template['serviceAccountName']}"
 
+    @property
+    def leader(self) -> str:
+        """The pod that holds the Lease."""
+        (lease,) = self.operator.all("leases")
+        return str(lease["spec"].get("holderIdentity", ""))
+
     @contextmanager
     def operator_down(self) -> Iterator[None]:
         """No operator runs during the block; afterwards one does, and is ready."""
