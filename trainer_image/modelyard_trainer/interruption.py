@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,7 +42,11 @@ class Interruption:
         self._patience, self._grace, self._clock = patience, grace, clock
         self._asked_at: float | None = None
         self._depth = 0
-        self._raised = self._settled = self._hurried = False
+        self._raised = self._hurried = False
+        self.settled = threading.Event()
+        """Set once no signal changes how it ends."""
+        self.alive = threading.Event()
+        """Set whenever the main thread handles SIGALRM."""
         self._process = os.getpid()
 
     def install(self, *, held: bool = False) -> None:
@@ -91,14 +96,14 @@ class Interruption:
 
     def settle(self) -> None:
         """The work is done: from now on no signal changes how it ends."""
-        self._settled = True
+        self.settled.set()
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _told(self, number: int, _frame: object) -> None:
         if os.getpid() != self._process:
             _as_a_worker(number)
             return
-        if self._settled:
+        if self.settled.is_set():
             return
         if self.asked:
             if number == signal.SIGINT:
@@ -114,7 +119,8 @@ class Interruption:
             self._interrupt()
 
     def _late(self, _number: int, _frame: object) -> None:
-        if self._depth and os.getpid() == self._process:
+        self.alive.set()
+        if self.asked and self._depth and os.getpid() == self._process:
             _log.warning("what must not be torn took more than %.0f s, and is torn", self._patience)
             self._interrupt()
 
@@ -126,7 +132,7 @@ class Interruption:
                 self._interrupt()
 
     def _interrupt(self) -> None:
-        if not (self._raised or self._settled):
+        if not (self._raised or self.settled.is_set()):
             self._raised = True
             raise Interrupted
 

@@ -19,6 +19,7 @@ from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.destination import Published
 from modelyard_trainer.errors import Interrupted, RunError
 from modelyard_trainer.interruption import Interruption
+from modelyard_trainer.last_resort import LastResort
 from modelyard_trainer.logs import log_to_stderr
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress, Snapshot
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None, interruption: Interruption | No
         document = RunDocument.model_validate_json(options.document.read_text(encoding="utf-8"))
         progress = Progress(document.attempt, document.batch_size, document.spec.training.epochs)
         reporter = _reporter(document, progress)
+        LastResort(interruption, lambda: _give_up(progress, options.termination_log)).watch()
         interruption.begin()
         ending = _attempt(document, Places(options.scratch, options.mount), progress, interruption)
     except Interrupted:
@@ -106,6 +108,12 @@ def _interrupted(now: Snapshot) -> str:
     if now.checkpoint is None:
         return f"{stopped}; there is no checkpoint yet"
     return f"{stopped}; the checkpoint of {Position(now.checkpoint.epoch, now.checkpoint.step)} is safe"
+
+
+def _give_up(progress: Progress, termination_log: Path) -> None:
+    """Leave the main thread where it hangs."""
+    ending = Ending(Reason.INTERRUPTED, f"{_interrupted(progress.now)}; what ran did not answer and was given up")
+    leave(_end(ending, progress, None, termination_log))
 
 
 def _end(ending: Ending, progress: Progress, reporter: Reporter | None, termination_log: Path) -> int:

@@ -224,12 +224,16 @@ def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-3])
 
 
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
 DAMAGES: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a bit of the state": ("e0002-s000000.state.json", flip_a_bit, "does not hold what was written"),
     "the state cut short": ("e0002-s000000.state.json", cut_short, "does not hold what was written"),
     "no state": ("e0002-s000000.state.json", Path.unlink, "is missing"),
     "the manifest cut short": ("e0002-s000000.json", cut_short, "is passed over"),
-    "an empty manifest": ("e0002-s000000.json", lambda path: path.write_bytes(b"") and None, "is passed over"),
+    "an empty manifest": ("e0002-s000000.json", empty, "is passed over"),
     "a bit of best.pt": ("best-", flip_a_bit, "does not hold what was written"),
 }
 

@@ -24,8 +24,8 @@ def handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def installed(patience: float = 60, **options: float) -> Interruption:
-    interruption = Interruption(patience, **options)
+def installed(patience: float = 60) -> Interruption:
+    interruption = Interruption(patience)
     interruption.install()
     return interruption
 

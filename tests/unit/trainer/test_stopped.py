@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_reports_name_the_checkpoint_and_where_the_attempt_went_on(
     tmp_path: Path, store: RealStore, prefix: str
 ) -> None:
     secret = {"endpoint": store.endpoint, "secretRef": {"name": "s3"}}
-    place = {"artifacts": {"s3": {"uri": f"s3://models/{prefix}/", **secret}}}
+    place: dict[str, Any] = {"artifacts": {"s3": {"uri": f"s3://models/{prefix}/", **secret}}}
     first, second = pod_of(tmp_path, 1), pod_of(tmp_path, 2)
     for pod in (first, second):
         store.credentials(pod.mount / "s3" / "artifacts")
