@@ -129,3 +129,44 @@ def test_the_deadline_of_the_job_is_what_is_left_after_a_suspension(
     view.pod_of(2)
     assert view.status()["activeSeconds"] == used
     assert view.jobs()[-1]["spec"]["activeDeadlineSeconds"] == 3600 - used
+
+
+def test_a_queue_takes_the_place_away_and_gives_it_back(view: NamespaceView, operator: OperatorProcess) -> None:
+    """Kueue's part is played by the test: it suspends the Job and releases it."""
+    view.apply(resources__queue="team-a", recovery__activeDeadline="1h")
+
+    def queued() -> dict[str, Any]:
+        def found() -> dict[str, Any] | None:
+            status = view.status()
+            return status if status.get("reason") == "Queued" else None
+
+        return view.eventually(found, "the run waits in its queue")
+
+    def set_suspended(suspended: bool) -> None:
+        job = view.jobs()[0]["metadata"]["name"]
+        view.plane.api.patch(f"{paths.jobs(view.namespace)}/{job}", {"spec": {"suspend": suspended}})
+
+    status = queued()
+    assert (status["phase"], status["activeSeconds"], status.get("activeSince")) == ("Pending", 0, None)
+    set_suspended(False)
+    first = view.pod_of(1)
+    set_running(view.plane.api, view.namespace, first)
+    view.wait_for_phase("Running")
+    time.sleep(2)
+    set_suspended(True)
+    used = queued()["activeSeconds"]
+    assert used >= 2
+    view.eventually(lambda: view.pods() == [], "no pod holds the GPU")
+    view.eventually(
+        lambda: view.jobs()[0]["spec"]["activeDeadlineSeconds"] == 3600 - used, "the Job has what is left of the time"
+    )
+    time.sleep(2)
+    set_suspended(False)
+    second = view.pod_of(1)
+    assert second != first
+    set_running(view.plane.api, view.namespace, second)
+    status = view.wait_for_phase("Running")
+    assert (status["activeSeconds"], len(status["attempts"]), status["retries"]) == (used, 1, 0)
+    assert len(view.jobs()) == 1
+    set_terminated(view.plane.api, view.namespace, second)
+    view.wait_for_phase("Complete")
