@@ -165,6 +165,18 @@ def test_tensors_come_back_as_they_were(yard: Yard) -> None:
     assert (snapshot.state["epoch"], snapshot.state["t"]) == (3, (1, 2))
 
 
+def test_a_training_that_has_diverged_keeps_the_checkpoint_before(yard: Yard) -> None:
+    import torch  # noqa: PLC0415 - seconds
+
+    pod = yard.pod(1, keep=1)
+    pod.save_safely(1)
+    pod.keeper.save(Snapshot(Position(2), {"model": [{"weights": torch.tensor([1.0, float("nan")])}]}))
+    assert not pod.keeper.close(20)
+    snapshot = yard.pod(2).keeper.restore()
+    assert snapshot is not None
+    assert snapshot.position == Position(1)
+
+
 def test_a_program_in_a_checkpoint_is_not_run(yard: Yard, caplog: pytest.LogCaptureFixture) -> None:
     import torch  # noqa: PLC0415 - seconds
 

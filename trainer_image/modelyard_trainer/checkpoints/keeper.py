@@ -32,7 +32,7 @@ from modelyard_trainer.checkpoints.manifest import (
 from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.checkpoints.pace import Pace
 from modelyard_trainer.checkpoints.shelf import Shelf
-from modelyard_trainer.checkpoints.state import read_state, write_state
+from modelyard_trainer.checkpoints.state import has_diverged, read_state, write_state
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import sha256
 from modelyard_trainer.patience import Patience
@@ -47,7 +47,7 @@ _WHILE_RESTORING = 300.0
 
 
 class AbandonedError(Exception):
-    """Nobody waits for this upload any more."""
+    """Nobody wants this checkpoint any more."""
 
 
 class _UnusableError(Exception):
@@ -346,6 +346,10 @@ class KeptCheckpoints:
             _log.debug("%s", error.message)
 
     def _write(self, pending: _Pending) -> Path:
+        if has_diverged(pending.state):
+            # The one before is what a restart with a lower learning rate wants.
+            _log.warning("the checkpoint of %s holds NaN and is not kept", pending.position)
+            raise AbandonedError
         return write_state(pending.state, pending.folder, self._stem(pending.position))
 
     def _stem(self, position: Position) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,18 @@ def read_state(path: Path) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise TypeError(f"it holds a {type(content).__name__}")
     return content
+
+
+def has_diverged(state: object) -> bool:
+    """Whether some tensor of a state holds NaN: nothing good can come of going on from it."""
+    if isinstance(state, Mapping):
+        return any(has_diverged(each) for each in state.values())
+    if isinstance(state, list | tuple):
+        return any(has_diverged(each) for each in state)
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(state, torch.Tensor) or not state.is_floating_point():
+        return False
+    return bool(state.isnan().any())
 
 
 def _as_json(state: Mapping[str, Any]) -> str | None:
