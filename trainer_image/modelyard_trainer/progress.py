@@ -126,7 +126,8 @@ class Progress:
 
     def notice(self, notice: str) -> None:
         """Say what is not as it should be, beside whatever else is said, until it is taken back by an empty one."""
-        self._change(urgent=False, notice=notice)
+        if notice != self._snapshot.notice:
+            self._change(urgent=False, notice=notice)
 
     def restored(self, checkpoint: Checkpoint | None) -> None:
         """The attempt goes on from a checkpoint, or after all from none."""

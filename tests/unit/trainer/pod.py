@@ -25,6 +25,8 @@ class Pod:
     root: Path
     uid: str = "pod-uid-1"
     environment: dict[str, str] = field(default_factory=dict)
+    folders: tuple[str, ...] = ("tests/plugin_task", "trainer_image", "crds")
+    """What Python finds modules in; with tests/plugin_task, `detection` is the torch-free test task."""
 
     @property
     def mount(self) -> Path:
@@ -53,8 +55,7 @@ class Pod:
 
     def variables(self) -> dict[str, str]:
         """The container's environment."""
-        folders = ("tests/plugin_task", "trainer_image", "crds")
-        paths = os.pathsep.join(str(REPOSITORY / folder) for folder in folders)
+        paths = os.pathsep.join(str(REPOSITORY / folder) for folder in self.folders)
         return {**os.environ, **self.environment, "MODELYARD_POD_UID": self.uid, "PYTHONPATH": paths}
 
     def run(self, document: RunDocument | str, program: Sequence[str] = TRAINER) -> tuple[int, TerminationMessage]:

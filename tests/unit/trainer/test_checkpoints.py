@@ -389,6 +389,17 @@ def test_an_end_that_cannot_wait_leaves_no_half_checkpoint(slow: tuple[SlowShelf
     assert not yard.names()
 
 
+def test_a_scratch_disk_that_is_full_does_not_end_the_training(yard: Yard) -> None:
+    pod = yard.pod(1)
+    (pod.folder / "checkpoints").write_text("no folder can be made here")
+    pod.save(1)
+    assert "was not kept" in pod.progress.now.notice
+    (pod.folder / "checkpoints").unlink()
+    pod.save_safely(2)
+    assert not pod.progress.now.notice
+    pod.keeper.close(20)
+
+
 class RefusingShelf(FolderShelf):
     """Refuses so often, with one error after the other, and then no more."""
 
@@ -425,7 +436,7 @@ def test_whatever_the_store_says_the_checkpoint_is_tried_again(
     assert "the checkpoint of epoch 1 waits: answered 503" in heard
     eventually(lambda: not pod.progress.now.notice)
     assert "No space left" in "".join(heard)
-    assert "the store is back" in caplog.text
+    assert "checkpoints are safe again" in caplog.text
     pod.keeper.close(5)
 
 

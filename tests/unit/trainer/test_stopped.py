@@ -53,8 +53,8 @@ def pod_of(tmp_path: Path, attempt: int) -> Pod:
 
 def epochs_of(results: Path) -> list[list[str]]:
     """The rows of metrics.csv without the seconds."""
-    rows = list(csv.reader((results / "metrics.csv").open()))
-    return [[cell for number, cell in enumerate(row) if number != 1] for row in rows]
+    with (results / "metrics.csv").open() as file:
+        return [[cell for number, cell in enumerate(row) if number != 1] for row in csv.reader(file)]
 
 
 def same_training(left: Path, right: Path) -> None:

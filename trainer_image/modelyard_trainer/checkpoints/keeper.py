@@ -154,8 +154,13 @@ class KeptCheckpoints:
         self._last_saved = snapshot.position
         self._pace.taken()
         folder = self._scratch / "checkpoints" / str(next(self._numbers))
-        folder.mkdir(parents=True)
-        files = {name: _link(path, folder / name) for name, path in snapshot.files.items()}
+        try:
+            folder.mkdir(parents=True)
+            files = {name: _link(path, folder / name) for name, path in snapshot.files.items()}
+        except OSError as error:  # a full disk must not end the training here: there will be another one
+            self._progress.notice(f"the checkpoint of {snapshot.position} was not kept: {error}")
+            _log.warning("the checkpoint of %s was not kept: %s", snapshot.position, error)
+            return
         pending = _Pending(folder, snapshot.position, datetime.now(UTC), snapshot.state, files)
         with self._changed:
             replaced, self._waiting = self._waiting, pending
@@ -224,8 +229,8 @@ class KeptCheckpoints:
         return None
 
     def _look_back_at(self, position: Position) -> None:
-        """A task that is before where it was to go on from did not want that checkpoint, and began anew."""
-        if self._resumed_at is None or position >= self._resumed_at:
+        """A task that is epochs before where it was to go on from did not want that checkpoint, and began anew."""
+        if self._resumed_at is None or position.epochs >= self._resumed_at.epochs:
             return
         self._resumed_at = self._last_saved = self._last_safe = None
         self._inventory.declined()
@@ -298,8 +303,8 @@ class KeptCheckpoints:
                 self._renew()
             else:
                 if failures:
-                    _log.info("the store is back")
-                    self._progress.notice("")
+                    _log.info("checkpoints are safe again")
+                self._progress.notice("")
                 failures = 0
                 self._prune()
                 self._done(pending, again=False)
@@ -410,7 +415,7 @@ class KeptCheckpoints:
                     return
                 self._shelf.delete(key)
                 self._inventory.removed(key)
-        except (RunError, OSError) as error:
+        except Exception as error:  # whatever it is, newer ones must be kept
             _log.info("older checkpoints are not removed yet: %s", error)
         kept = {self._shelf.uri(found.key) for found in self._inventory.kept}
         with self._changed:
