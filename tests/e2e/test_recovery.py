@@ -15,7 +15,11 @@ EPOCHS = 8
 @pytest.fixture(scope="module")
 def runs(yard: Yard) -> Mapping[str, LiveRun]:
     """The runs of this page, applied in one go; two of them lose their pod once they have got somewhere."""
-    stories = [yard.quick(name).for_epochs(EPOCHS) for name in ("pod-deleted", "container-killed")]
+    stories = [
+        yard.quick("undisturbed").for_epochs(EPOCHS),
+        yard.quick("pod-deleted").for_epochs(EPOCHS),
+        yard.quick("container-killed").for_epochs(EPOCHS).having(1, "checkpoints", "everyEpochs"),
+    ]
     short, never = yard.quick("memory-short"), yard.quick("memory-never-enough")
     stories += [
         short.of("linear-500ms-fails-OutOfMemory-above-8").having(32, "training", "batchSize"),
@@ -25,30 +29,46 @@ def runs(yard: Yard) -> Mapping[str, LiveRun]:
     deleted, killed = runs["pod-deleted"], runs["container-killed"]
     deleted.until_epoch(1)
     deleted.kubectl("delete", "pod", deleted.pod()["metadata"]["name"], "--wait=false")
-    killed.until_epoch(1)
+    killed.until("a checkpoint", lambda status: status.get("checkpoint", {}).get("epoch", 0) >= 1)
     killed.kill_container()
     return runs
 
 
 def test_a_pod_deleted_by_hand_is_followed_by_another(runs: Mapping[str, LiveRun]) -> None:
-    """`kubectl delete pod` interrupts the attempt; the next one completes, free of charge since there was progress."""
+    """`kubectl delete pod` interrupts the attempt, which keeps its state; the next one goes on there, free of charge."""
     status = runs["pod-deleted"].wait("Complete")
 
     first, second = status["attempts"]
     assert (first["reason"], second["reason"]) == ("Interrupted", "Completed")
     assert first["epoch"] >= 1
+    assert second["resumedFromEpoch"] == first["epoch"]
     assert status.get("retries", 0) == 0
     assert status["progress"]["epoch"] == EPOCHS
 
 
 def test_a_container_killed_is_followed_by_another(runs: Mapping[str, LiveRun]) -> None:
-    """A container that dies of SIGKILL leaves no last words; the next attempt completes, and one retry is counted."""
+    """A container that dies of SIGKILL leaves no last words; the next one goes on from its last checkpoint."""
     status = runs["container-killed"].wait("Complete")
 
     first, second = status["attempts"]
     assert (first["exitCode"], second["reason"]) == (137, "Completed")
+    assert second["resumedFromEpoch"] >= 1
     assert status["retries"] == 1
     assert len(runs["container-killed"].jobs()) == 2
+
+
+@pytest.mark.parametrize("disturbed", ["pod-deleted", "container-killed"])
+def test_what_was_disturbed_ends_with_the_very_weights_of_what_was_not(
+    runs: Mapping[str, LiveRun], disturbed: str
+) -> None:
+    """The files that the next attempt publishes are, byte for byte, those of a run that nobody touched."""
+    expected, found = (
+        {each["name"]: each["sha256"] for each in runs[name].wait("Complete")["artifacts"]}
+        for name in ("undisturbed", disturbed)
+    )
+
+    assert found["best.npz"] == expected["best.npz"]
+    assert found["last.npz"] == expected["last.npz"]
 
 
 def test_a_batch_that_does_not_fit_is_halved_until_it_does(runs: Mapping[str, LiveRun]) -> None:
