@@ -489,6 +489,7 @@ def test_parts_that_a_killed_pod_left_are_removed_but_not_ones_own(
     assert yard.pod(2).keeper.restore() is None
     left = client.list_multipart_uploads(Bucket="models", Prefix=prefix).get("Uploads", [])
     assert [each["Key"].split("/")[-3] for each in left] == ["pod-2"]
+    client.abort_multipart_upload(Bucket="models", Key=left[0]["Key"], UploadId=left[0]["UploadId"])
 
 
 def test_an_upload_that_nobody_waits_for_leaves_no_parts(store: RealStore, tmp_path: Path, prefix: str) -> None:
