@@ -468,6 +468,32 @@ def test_a_store_that_is_away_delays_checkpoints_and_nothing_else(own_store: tup
         assert snapshot.position == Position(3)
 
 
+def test_a_store_that_goes_away_in_the_middle_of_an_upload_gets_it_whole_later(
+    own_store: tuple[Path, int], tmp_path: Path
+) -> None:
+    folder, port = own_store
+    yard = Yard(lambda: in_s3(f"http://127.0.0.1:{port}", tmp_path, "p"), folder, tmp_path)
+    client = RealStore(f"http://127.0.0.1:{port}", folder).client()
+    pod = yard.pod(1)
+    with pod.best.open("wb") as file:
+        file.truncate(300 << 20)
+
+    def parts() -> list[object]:
+        return list(client.list_multipart_uploads(Bucket="models").get("Uploads", []))
+
+    with serve_store(folder, port):
+        pod.save(1)
+        eventually(lambda: bool(parts()))
+    eventually(lambda: "waits" in pod.progress.now.notice)
+    with serve_store(folder, port):
+        eventually(lambda: pod.safe() == 1)
+        assert pod.keeper.close(20)
+        assert not parts()
+        snapshot = yard.pod(2).keeper.restore()
+        assert snapshot is not None
+        assert snapshot.files["best.pt"].stat().st_size == 300 << 20
+
+
 def test_an_attempt_that_finds_no_store_does_not_begin_anew(own_store: tuple[Path, int], tmp_path: Path) -> None:
     folder, port = own_store
     pod = Yard(lambda: in_s3(f"http://127.0.0.1:{port}", tmp_path, "p"), folder, tmp_path).pod(2)

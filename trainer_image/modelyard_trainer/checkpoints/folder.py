@@ -73,10 +73,10 @@ class FolderShelf:
         """Unlink it."""
         (self._root / key).unlink(missing_ok=True)
 
-    def tidy(self, besides: str) -> None:
+    def tidy(self, below: str = "", besides: str = "") -> None:
         """Unlink what is half written."""
-        for path in self._root.rglob(".*.part"):
-            if not path.is_relative_to(self._root / besides):
+        for path in (self._root / below).rglob(".*.part"):
+            if not besides or not path.is_relative_to(self._root / besides):
                 path.unlink(missing_ok=True)
 
     def renew(self) -> None:

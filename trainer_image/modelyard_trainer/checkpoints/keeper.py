@@ -204,11 +204,7 @@ class KeptCheckpoints:
     def _restore(self) -> Snapshot | None:
         keys = self._shelf.keys()
         self._inventory.found(keys, [found for key in keys if (found := self._read_manifest(key))])
-        try:
-            self._shelf.tidy(besides=self._folder)
-        except (RunError, OSError) as error:
-            # Not every store knows of them, and they harm nobody but the one who pays.
-            _log.info("unfinished uploads were not looked for: %s", error)
+        self._tidy(besides=self._folder)
         for found in self._inventory.candidates:
             uri = self._shelf.uri(found.key)
             try:
@@ -227,6 +223,13 @@ class KeptCheckpoints:
         if keys:
             _log.warning("no checkpoint can be gone on from; the training begins anew")
         return None
+
+    def _tidy(self, below: str = "", besides: str = "") -> None:
+        try:
+            self._shelf.tidy(below, besides)
+        except (RunError, OSError) as error:
+            # Not every store knows of them, and they harm nobody but the one who pays.
+            _log.info("unfinished uploads were not looked for: %s", error)
 
     def _look_back_at(self, position: Position) -> None:
         """A task that is epochs before where it was to go on from did not want that checkpoint, and began anew."""
@@ -304,6 +307,8 @@ class KeptCheckpoints:
             else:
                 if failures:
                     _log.info("checkpoints are safe again")
+                    # A store that went away in the middle of one could not be told to forget it.
+                    self._tidy(self._folder)
                 self._progress.notice("")
                 failures = 0
                 self._prune()

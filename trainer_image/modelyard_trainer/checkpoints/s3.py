@@ -50,9 +50,10 @@ class S3Shelf:
         """Remove it."""
         self._store.delete(self._key(key))
 
-    def tidy(self, besides: str) -> None:
-        """Abort multipart uploads that pods which are gone began."""
-        self._store.abort_uploads(f"{self._root}/", besides=f"{self._key(besides)}/")
+    def tidy(self, below: str = "", besides: str = "") -> None:
+        """Abort multipart uploads that were never completed."""
+        folder = f"{below}/" if below else ""
+        self._store.abort_uploads(self._key(folder), self._key(f"{besides}/") if besides else None)
 
     def renew(self) -> None:
         """Read the Secret's files again."""

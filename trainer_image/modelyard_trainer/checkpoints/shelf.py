@@ -37,8 +37,8 @@ class Shelf(Protocol):
     def delete(self, key: str) -> None:
         """Remove a file, if there is one."""
 
-    def tidy(self, besides: str) -> None:
-        """Remove what uploads that broke off left, but for those below the key `besides`."""
+    def tidy(self, below: str = "", besides: str = "") -> None:
+        """Remove what uploads that broke off left below the key `below`, but for those below `besides`."""
 
     def renew(self) -> None:
         """Read credentials again that may have expired."""

@@ -90,7 +90,16 @@ class S3Destination:
                 time.sleep(pause)
                 self._renew()
             else:
+                if failures:
+                    self._forget_what_broke_off()
                 return published
+
+    def _forget_what_broke_off(self) -> None:
+        """A store that went away in the middle of an upload could not be told so then."""
+        try:
+            self._store.abort_uploads(f"{self._attempt.artifacts}/")
+        except RunError as error:
+            _log.info("unfinished uploads were not looked for: %s", error.message)
 
     def _renew(self) -> None:
         try:

@@ -173,7 +173,7 @@ class S3Store:
         with self._explained(self.uri(key)):
             self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
 
-    def abort_uploads(self, below: str, besides: str) -> None:
+    def abort_uploads(self, below: str, besides: str | None = None) -> None:
         """Remove the parts of uploads to keys below `below` that were never completed, but for those below `besides`.
 
         A process that was killed leaves such parts, which nobody sees and everybody pays for.
@@ -184,7 +184,7 @@ class S3Store:
         with self._explained(self.uri(below)):
             for page in pages:
                 for begun in page.get("Uploads", []):
-                    if not begun["Key"].startswith(self._key(besides)):
+                    if besides is None or not begun["Key"].startswith(self._key(besides)):
                         self._client.abort_multipart_upload(
                             Bucket=self._bucket, Key=begun["Key"], UploadId=begun["UploadId"]
                         )
