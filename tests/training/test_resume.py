@@ -109,6 +109,7 @@ def references(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reference]
     found = {}
     for name, settings in SETTINGS.items():
         document = run_document(**settings)
+        document = document.model_copy(update={"batch_size": document.spec.training.batch_size})
         wanted = {*KEPT[name].values(), Position(document.spec.training.epochs)}
         found[name] = Reference(document, data, train(document, data, root / name, Shelf(wanted.__contains__)))
     return found
@@ -137,7 +138,7 @@ def assert_equal(trained: Trained, reference: Reference) -> None:
 @pytest.mark.parametrize(("name", "where"), PLACES)
 def test_resumed_equals_never_killed(references: dict[str, Reference], name: str, where: str, tmp_path: Path) -> None:
     reference, position = references[name], KEPT[name][where]
-    trained = resumed(reference, reference.trained.stored[position], tmp_path, workers=len(where) % 2 * 2)
+    trained = resumed(reference, reference.trained.stored[position], tmp_path, workers=2 if "within" in where else 0)
     assert trained.fit.resumed_from == position
     assert_equal(trained, reference)
     assert min(report.epoch for report in trained.reports) == position.epochs
@@ -200,6 +201,23 @@ def test_a_snapshot_of_another_training_is_passed_over_and_said(
     assert trained.fit.notices[-1] == (
         "the checkpoint of epoch 1 is of another training (seed 4, now 5; epochs 3, now 1), so the training began anew"
     )
+
+
+def test_the_best_epoch_and_the_patience_of_earlier_attempts_count(
+    references: dict[str, Reference], tmp_path: Path
+) -> None:
+    reference = references["AdamW"]
+    start = reference.trained.stored[Position(1)]
+    state = start.state()
+    state["training"] |= {"best_fitness": 0.9}
+    state["training"]["stopper"] |= {"best_fitness": 0.9}
+    better = resumed(reference, start.holding(state), tmp_path / "better")
+    assert better.fit.best_epoch == 1
+    assert (better.results / "best.pt").read_bytes() == start.files["best.pt"]
+    assert better.weights("last.pt")["epoch"] == reference.end.epochs
+    state["training"]["stop"] = True
+    stopped = resumed(reference, start.holding(state), tmp_path / "stopped")
+    assert [epoch.number for epoch in stopped.fit.epochs] == [1]
 
 
 def test_with_half_the_batch_it_goes_on_where_the_pictures_end(

@@ -49,10 +49,8 @@ class Shelf:
 
     def save(self, snapshot: Snapshot) -> None:
         """Take it down at once."""
-        buffer = io.BytesIO()
-        torch.save(dict(snapshot.state), buffer)
         files = {name: path.read_bytes() for name, path in snapshot.files.items()}
-        self.stored[snapshot.position] = Stored(snapshot.position, buffer.getvalue(), files)
+        self.stored[snapshot.position] = Stored(snapshot.position, b"", files).holding(snapshot.state)
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,12 @@ class Stored:
         """What the bytes hold."""
         state: dict[str, Any] = torch.load(io.BytesIO(self.content), weights_only=True)
         return state
+
+    def holding(self, state: Mapping[str, Any]) -> Stored:
+        """The same with another state."""
+        buffer = io.BytesIO()
+        torch.save(dict(state), buffer)
+        return Stored(self.position, buffer.getvalue(), self.files)
 
 
 @dataclass(frozen=True)

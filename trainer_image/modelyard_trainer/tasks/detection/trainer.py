@@ -47,6 +47,8 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         workers: processes that load training pictures; as asked for on a GPU, and none without one, unless given here.
     """
 
+    best_fitness: float | None
+
     def __init__(
         self,
         arguments: dict[str, object],
