@@ -1,0 +1,103 @@
+"""A real detector that is stopped, and the next process that goes on with it, as `python -m modelyard_trainer`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from modelyard_api.outcome import ExitCode, Reason, TerminationMessage
+from modelyard_api.run_document import RunDocument
+
+from tests.unit.trainer.datasets import make_dataset, run_document
+from tests.unit.trainer.pod import Pod
+
+EPOCHS = 4
+
+
+def document(out: Path, data: Path, attempt: int) -> RunDocument:
+    """Four epochs of eight batches."""
+    made = run_document(
+        dataset={"path": str(data)},
+        artifacts={"path": str(out)},
+        model={"architecture": "yolov5nu"},
+        training={
+            "epochs": EPOCHS,
+            "batchSize": 2,
+            "imageSize": 64,
+            "schedule": {"warmupEpochs": 1},
+            "seed": 7,
+        },
+        resources={"gpus": 0},
+        checkpoints={"everyEpochs": 1},
+    )
+    return made.model_copy(update={"attempt": attempt, "batch_size": 2})
+
+
+def pod(root: Path, uid: str) -> Pod:
+    folder = root / uid
+    folder.mkdir()
+    return Pod(folder, uid, folders=("trainer_image", "crds"))
+
+
+def rows(out: Path) -> list[list[str]]:
+    """metrics.csv without the seconds."""
+    return [
+        [cell for number, cell in enumerate(row) if number != 1] for row in csv.reader((out / "metrics.csv").open())
+    ]
+
+
+def weights(out: Path, name: str) -> dict[str, Any]:
+    content: dict[str, Any] = torch.load(out / name, weights_only=True)
+    return content["state_dict"]  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_dataset(tmp_path_factory.mktemp("data") / "pictures", pictures=20)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """Where the same training lies that was never stopped."""
+    root = tmp_path_factory.mktemp("uninterrupted")
+    code, message = finish(pod(root, "only"), document(root / "out", data, 1))
+    assert code == ExitCode.SUCCESS, message
+    return root / "out"
+
+
+def finish(pod: Pod, made: RunDocument) -> tuple[int, TerminationMessage]:
+    process = pod.start(made)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    return process.returncode, pod.message()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_detector_that_is_stopped_is_trained_to_the_same_weights(
+    number: signal.Signals, tmp_path: Path, data: Path, uninterrupted: Path
+) -> None:
+    out, first = tmp_path / "out", pod(tmp_path, "first")
+    code, said = first.stop(first.start(document(out, data, 1)), "checkpoint of epoch 1 is safe", number)
+    if number == signal.SIGTERM:
+        assert code == ExitCode.INTERRUPTED, said
+        message = first.message()
+        assert message.reason is Reason.INTERRUPTED
+        assert message.checkpoint is not None
+        assert (message.checkpoint.epoch, message.checkpoint.step) > (1, 0)
+    else:
+        assert code == -signal.SIGKILL
+    _, message = finish(pod(tmp_path, "second"), document(out, data, 2))
+    assert message.resumed_from_epoch is not None
+    assert 1 <= message.resumed_from_epoch < EPOCHS
+    assert rows(out) == rows(uninterrupted)
+    for name in ("best.pt", "last.pt"):
+        one, other = weights(out, name), weights(uninterrupted, name)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one), name
+    record = json.loads((out / "run.json").read_text())
+    assert record["checkpoints"]["resumedFrom"]["epoch"] == message.resumed_from_epoch
