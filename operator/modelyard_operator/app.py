@@ -93,7 +93,12 @@ def assemble(config: Config, client: KubeClient) -> Operator:
         lease, config.identity, _calling_card(config, certificates), Timing.of(config.lease_seconds)
     )
     authority = AuthorityPublisher(
-        client, settings.intake_config_map, config.identity, certificates.ca, lambda: namespaces_with_runs(cache)
+        client,
+        settings.intake_config_map,
+        config.identity,
+        certificates.ca,
+        lambda: namespaces_at_work(cache),
+        cache.namespaces,
     )
     reconciler = Reconciler(
         client=client,
@@ -144,7 +149,7 @@ def assemble(config: Config, client: KubeClient) -> Operator:
     )
 
 
-def namespaces_with_runs(cache: Cache) -> set[str]:
+def namespaces_at_work(cache: Cache) -> set[str]:
     """Namespaces where a trainer may be about to report."""
     return {run.key.namespace for run in cache.runs.values() if not run.is_over}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import aiohttp
 
@@ -28,7 +28,8 @@ class AuthorityPublisher:
         config_map: name of the ConfigMap.
         identity: name of this replica.
         ca: PEM of its authority.
-        namespaces: those that have runs now.
+        namespaces: those that have runs at work now.
+        known: those that have any run. One that has none any more may be deleted and made again.
         look_seconds: between two looks for a new namespace.
         repeat_seconds: after which it is published again, should a hand have removed it.
     """
@@ -41,6 +42,7 @@ class AuthorityPublisher:
         ca: str,
         namespaces: Callable[[], Iterable[str]],
         *,
+        known: Callable[[], Collection[str]],
         look_seconds: float = 2,
         repeat_seconds: float = 600,
     ) -> None:
@@ -49,6 +51,7 @@ class AuthorityPublisher:
         self._identity = identity
         self._ca = ca
         self._namespaces = namespaces
+        self._known = known
         self._look_seconds = look_seconds
         self._repeat_seconds = repeat_seconds
         self._published_at: dict[str, float] = {}
@@ -71,6 +74,8 @@ class AuthorityPublisher:
     async def work(self) -> None:
         """Publish wherever there are runs, for ever: standbys are sent reports too."""
         while True:
+            for namespace in self._published_at.keys() - set(self._known()):
+                del self._published_at[namespace]
             for namespace in set(self._namespaces()):
                 await self._try(namespace)
             await asyncio.sleep(self._look_seconds)

@@ -131,6 +131,10 @@ class Cache:
         latest = max(reports, key=lambda report: report.received_at, default=None)
         return Observed(run, self.jobs_of(run.uid), self.pods_of(run.uid), latest)
 
+    def namespaces(self) -> set[str]:
+        """Namespaces that have a run."""
+        return {key.namespace for key in self.runs}
+
     def phases(self) -> Counter[str]:
         """How many runs are in each phase."""
         return Counter(run.phase for run in self.runs.values())

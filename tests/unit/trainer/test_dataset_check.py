@@ -65,6 +65,11 @@ def no_picture_at_all(folder: Path) -> None:
     (folder / "images" / "004.jpg").write_text("not a picture")
 
 
+def an_animation(folder: Path) -> None:
+    """Pillow reads it; OpenCV, by which training reads, may not."""
+    Image.new("RGB", (40, 40)).save(folder / "images" / "004.jpg", format="GIF")
+
+
 def tiny(folder: Path) -> None:
     Image.new("RGB", (5, 40)).save(folder / "images" / "004.jpg")
 
@@ -126,6 +131,7 @@ BAD = {
     "no picture": Case(
         no_picture_at_all, Reason.IMAGE_UNREADABLE, "images/004.jpg cannot be read: it is not a picture"
     ),
+    "a GIF": Case(an_animation, Reason.IMAGE_UNREADABLE, "it is a picture of the format GIF; JPEG, PNG"),
     "tiny picture": Case(tiny, Reason.IMAGE_UNREADABLE, "images/004.jpg cannot be read: it has 5 x 40 pixels"),
     "one picture": Case(
         one_picture, Reason.SPLIT_EMPTY, "validationSplit 0.2 of 1 pictures leaves none for validation"
@@ -193,6 +199,15 @@ def test_a_file_that_is_listed_but_gone_is_refused(dataset_folder: Path) -> None
     (dataset_folder / "images" / "003.jpg").unlink()
     with pytest.raises(RunError, match=r"images/003.jpg is listed in SHA256SUMS but is not in the data set"):
         check(dataset_folder)
+
+
+def test_a_picture_that_the_list_does_not_have_is_refused(dataset_folder: Path) -> None:
+    """From S3 it would not be fetched."""
+    shutil.copy(dataset_folder / "images" / "003.jpg", dataset_folder / "images" / "new.jpg")
+    (dataset_folder / "notes.md").write_text("nobody trains on this")
+    with pytest.raises(RunError, match=r"images/new.jpg is not listed in SHA256SUMS") as refused:
+        check(dataset_folder)
+    assert refused.value.reason is Reason.DATASET_CHECKSUM_MISMATCH
 
 
 def test_checksums_that_lead_out_of_the_folder_are_refused(dataset_folder: Path) -> None:

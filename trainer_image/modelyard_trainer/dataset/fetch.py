@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from modelyard_api.layout import CHECKSUMS
@@ -9,11 +10,14 @@ from modelyard_api.outcome import Reason
 from modelyard_api.spec import Dataset
 
 from modelyard_trainer.dataset.checksums import check_digest, read_checksums
+from modelyard_trainer.dataset.images import SUFFIXES
 from modelyard_trainer.dataset.model import FetchedDataset
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import files_below, sha256_of_all
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress
+
+_READ = SUFFIXES | {".txt", ".json", ".yaml", ".yml"}
 
 
 def fetch(dataset: Dataset, places: Places, progress: Progress, cpus: int) -> FetchedDataset:
@@ -47,5 +51,17 @@ def _in_place(folder: Path, cpus: int) -> FetchedDataset:
         wanted = read_checksums(sums.read_bytes())
         for name, digest in wanted.items():
             check_digest(name, digest, digests.get(name))
+        _refuse_unlisted(wanted, digests)
         digests = wanted
     return FetchedDataset(folder, digests, str(folder))
+
+
+def _refuse_unlisted(wanted: Collection[str], found: Iterable[str]) -> None:
+    """From S3 only what is listed is fetched: the same data set in a folder must not be a larger one."""
+    unlisted = next((name for name in sorted(found) if name not in wanted and Path(name).suffix.lower() in _READ), None)
+    if unlisted is not None:
+        raise RunError(
+            Reason.DATASET_CHECKSUM_MISMATCH,
+            f"dataset.path: {unlisted} is not listed in {CHECKSUMS}; a new list (`modelyard dataset push` writes one), or "
+            "the folder without that file, would be right",
+        )

@@ -7,6 +7,8 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_FORMATS = frozenset({"BMP", "JPEG", "MPO", "PNG", "TIFF", "WEBP"})
+"""Pillow's names of what OpenCV, by which training reads pictures, reads too; MPO is a JPEG with more behind it."""
 SMALLEST_SIDE = 10
 """Pixels; ultralytics drops smaller pictures without a word."""
 _EXIF_ORIENTATION = 0x0112
@@ -24,6 +26,7 @@ def picture_size(path: Path) -> tuple[int, int]:
     """
     try:
         with Image.open(path) as picture:
+            kind = picture.format
             width, height = picture.size
             turned = picture.getexif().get(_EXIF_ORIENTATION) in _TURNED
             picture.draft("RGB", (max(1, width // 8), max(1, height // 8)))
@@ -31,6 +34,8 @@ def picture_size(path: Path) -> tuple[int, int]:
     except Exception as error:
         # Pillow's decoders raise whatever they like on damaged files, from OSError to struct.error.
         raise ValueError(_reason(error)) from error
+    if kind not in _FORMATS:
+        raise ValueError(f"it is a picture of the format {kind}; JPEG, PNG, TIFF, WebP or BMP would be right")
     if min(width, height) < SMALLEST_SIDE:
         raise ValueError(f"it has {width} x {height} pixels; each side must have at least {SMALLEST_SIDE}")
     return (height, width) if turned else (width, height)
