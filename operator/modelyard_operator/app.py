@@ -98,7 +98,7 @@ def assemble(config: Config, client: KubeClient) -> Operator:
         config.identity,
         certificates.ca,
         lambda: namespaces_at_work(cache),
-        cache.namespaces,
+        known=cache.namespaces,
     )
     reconciler = Reconciler(
         client=client,

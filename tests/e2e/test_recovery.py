@@ -35,7 +35,7 @@ def runs(yard: Yard) -> Mapping[str, LiveRun]:
 
 
 def test_a_pod_deleted_by_hand_is_followed_by_another(runs: Mapping[str, LiveRun]) -> None:
-    """`kubectl delete pod` interrupts the attempt, which keeps its state; the next one goes on there, free of charge."""
+    """`kubectl delete pod` interrupts the attempt, which keeps its state; the next goes on there, free of charge."""
     status = runs["pod-deleted"].wait("Complete")
 
     first, second = status["attempts"]

@@ -24,7 +24,7 @@ class Cluster:
 async def test_a_namespace_that_was_deleted_and_made_again_gets_it_again() -> None:
     cluster, with_runs = Cluster(), {"vision", "faces"}
     publisher = AuthorityPublisher(
-        cast("KubeClient", cluster), "ca", "me", "PEM", lambda: (), lambda: with_runs, look_seconds=0.01
+        cast("KubeClient", cluster), "ca", "me", "PEM", lambda: (), known=lambda: with_runs, look_seconds=0.01
     )
     for namespace in ("vision", "faces", "vision"):
         await publisher.prepare(namespace)

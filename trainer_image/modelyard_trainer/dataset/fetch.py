@@ -62,6 +62,6 @@ def _refuse_unlisted(wanted: Collection[str], found: Iterable[str]) -> None:
     if unlisted is not None:
         raise RunError(
             Reason.DATASET_CHECKSUM_MISMATCH,
-            f"dataset.path: {unlisted} is not listed in {CHECKSUMS}; a new list (`modelyard dataset push` writes one), or "
-            "the folder without that file, would be right",
+            f"dataset.path: {unlisted} is not listed in {CHECKSUMS}; a new list (`modelyard dataset push` writes one), "
+            "or the folder without that file, would be right",
         )
