@@ -33,7 +33,7 @@ def train(
     ] = None,
     scratch: Annotated[
         Path | None,
-        typer.Option(help="Folder for what nobody keeps; without it a new one, removed at the end."),
+        typer.Option(help="Folder that what nobody keeps lies in until the end, instead of the system's own."),
     ] = None,
 ) -> None:
     """Run a TrainingRun on this computer, without Kubernetes."""
