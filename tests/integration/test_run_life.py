@@ -219,6 +219,21 @@ def test_no_job_of_another_is_adopted(view: NamespaceView, operator: OperatorPro
     view.pod_of(1)
 
 
+def test_a_quota_that_forbids_the_job_is_told_in_its_own_words(view: NamespaceView, operator: OperatorProcess) -> None:
+    quota = {"metadata": {"name": "no-jobs"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
+    quotas = f"/api/v1/namespaces/{view.namespace}/resourcequotas"
+    view.plane.api.post(quotas, quota)
+    view.eventually(lambda: view.plane.api.get(f"{quotas}/no-jobs").get("status", {}).get("hard"), "the quota counts")
+    view.apply()
+    status = view.wait_for_phase("Starting")
+    assert status["reason"] == Reason.JOB_REFUSED
+    assert "exceeded quota: no-jobs" in status["message"]
+    assert view.jobs() == []
+    view.plane.kubectl("delete", "resourcequota", "no-jobs", "-n", view.namespace)
+    view.pod_of(1)
+    assert view.wait_for_phase("Starting")["attempts"][0]["number"] == 1
+
+
 def test_one_broken_run_does_not_disturb_another(view: NamespaceView, operator: OperatorProcess) -> None:
     view.apply("broken")
     set_terminated(view.plane.api, view.namespace, view.pod_of(1, "broken"), exit_code=10)
