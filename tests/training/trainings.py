@@ -58,8 +58,8 @@ class Stored:
     """A snapshot as bytes."""
 
     position: Position
-    content: bytes
-    files: Mapping[str, bytes]
+    content: bytes = field(repr=False)
+    files: Mapping[str, bytes] = field(repr=False)
 
     def state(self) -> dict[str, Any]:
         """What the bytes hold."""

@@ -54,11 +54,6 @@ class OrderedPictures(CheckedPictures):
             mosaic.get_indexes = self._partners
         return transforms
 
-    def load_image(self, i: int, *arguments: Any, **options: Any) -> Any:
-        """A copy of what is remembered: colours are changed in place where no other step made a copy."""
-        image, original, resized = super().load_image(i, *arguments, **options)
-        return image.copy(), original, resized
-
     def __getitem__(self, place: Place) -> dict[str, Any]:
         """The picture at this place, augmented."""
         epoch, position = place
