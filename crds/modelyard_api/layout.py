@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 CHECKSUMS = "SHA256SUMS"
 POINTER = "latest.json"
+CLAIM = "claim.json"
 RUN_FILE = "run.json"
 REPORT_FILE = "report.html"
 
@@ -32,6 +33,11 @@ class RunLayout:
     def pointer(self) -> str:
         """Key of the pointer that names the attempt whose files are the run's."""
         return f"{self.root}/{POINTER}"
+
+    @property
+    def claim(self) -> str:
+        """Key of the note that says which pod works on the run: one that finds another's there does not publish."""
+        return f"{self.root}/{CLAIM}"
 
     def attempt(self, pod_uid: str) -> AttemptLayout:
         """Keys of the attempt that the pod `pod_uid` makes."""

@@ -147,14 +147,18 @@ def test_a_store_that_cannot_be_reached_may_be_tried_again(store: RealStore, tmp
 
 def publish(store: S3Store, tmp_path: Path, pod: str, attempt: int = 1) -> tuple[Published, RunDocument]:
     """Publish two files as attempt `attempt` of one run."""
-    folder = tmp_path / f"results-{pod}"
-    (folder / "plots").mkdir(parents=True)
-    (folder / "best.pt").write_bytes(pod.encode() * 1000)
-    (folder / "plots" / "curves.png").write_bytes(b"png")
     document = run_document().model_copy(update={"attempt": attempt})
     destination = S3Destination(store, document, pod)
     destination.prepare()
-    return destination.publish(folder, Progress(attempt, 1, 1), Interruption()), document
+    return published_by(destination, tmp_path / f"results-{pod}"), document
+
+
+def published_by(destination: S3Destination, folder: Path) -> Published:
+    """Publish two files that are made in `folder`."""
+    (folder / "plots").mkdir(parents=True)
+    (folder / "best.pt").write_bytes(folder.name.encode() * 1000)
+    (folder / "plots" / "curves.png").write_bytes(b"png")
+    return destination.publish(folder, Progress(1, 1, 1), Interruption())
 
 
 def test_results_lie_below_the_pods_uid_and_the_pointer_names_them(
@@ -163,6 +167,7 @@ def test_results_lie_below_the_pods_uid_and_the_pointer_names_them(
     published, _ = publish(opened(store, tmp_path, f"s3://models/{prefix}/"), tmp_path, "pod-1")
     root = f"{prefix}/vision/run/uid-1"
     assert store.keys("models", prefix) == [
+        f"{root}/claim.json",
         f"{root}/latest.json",
         f"{root}/pod-1/artifacts/SHA256SUMS",
         f"{root}/pod-1/artifacts/best.pt",
@@ -181,11 +186,32 @@ def test_a_later_attempt_takes_the_pointer_over_and_an_earlier_one_cannot(
     yard = opened(store, tmp_path, f"s3://models/{prefix}")
     publish(yard, tmp_path, "pod-2", attempt=2)
     publish(yard, tmp_path, "pod-3", attempt=3)
-    with pytest.raises(RunError, match="a later attempt of this run has published") as refused:
+    with pytest.raises(RunError, match="a later attempt of this run is at work already") as refused:
         publish(yard, tmp_path, "pod-1", attempt=1)
     assert refused.value.reason is Reason.INTERRUPTED
     key = f"{prefix}/vision/run/uid-1/latest.json"
     assert json.loads(store.client().get_object(Bucket="models", Key=key)["Body"].read())["podUid"] == "pod-3"
+
+
+@pytest.mark.parametrize("attempts", [(1, 2), (1, 1)], ids=["a later attempt", "another pod of the same attempt"])
+def test_a_pod_that_was_given_up_publishes_nothing_once_another_is_at_work(
+    store: RealStore, tmp_path: Path, prefix: str, attempts: tuple[int, int]
+) -> None:
+    prefix = f"{prefix}-{attempts[1]}"
+    yard = opened(store, tmp_path, f"s3://models/{prefix}")
+    given_up, successor = (
+        S3Destination(yard, run_document().model_copy(update={"attempt": attempt}), pod)
+        for attempt, pod in zip(attempts, ("pod-1", "pod-2"), strict=True)
+    )
+    given_up.prepare()
+    successor.prepare()
+    with pytest.raises(RunError, match="another pod has taken this run over") as refused:
+        published_by(given_up, tmp_path / "given-up")
+    assert refused.value.reason is Reason.INTERRUPTED
+    assert f"{prefix}/vision/run/uid-1/latest.json" not in store.keys("models", prefix)
+    published_by(successor, tmp_path / "successor")
+    key = f"{prefix}/vision/run/uid-1/latest.json"
+    assert json.loads(store.client().get_object(Bucket="models", Key=key)["Body"].read())["podUid"] == "pod-2"
 
 
 def test_nothing_points_at_results_whose_upload_failed(store: RealStore, tmp_path: Path, prefix: str) -> None:
@@ -238,7 +264,7 @@ def test_a_store_without_conditions_is_noticed(store: RealStore, tmp_path: Path,
     destination = S3Destination(yard, run_document(), "pod")
     destination.prepare()
     assert "knows no conditional writes" in destination.notices[0]
-    assert not store.keys("models", prefix)
+    assert store.keys("models", prefix) == [f"{prefix}/vision/run/uid-1/claim.json"]
 
 
 def test_a_large_file_goes_up_in_parts_and_comes_back_the_same(store: RealStore, tmp_path: Path, prefix: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from modelyard_api.layout import CHECKSUMS, AttemptLayout, RunLayout
@@ -36,6 +37,15 @@ class S3Destination:
         self.notices: tuple[str, ...] = ()
 
     def prepare(self) -> None:
+        """Find out whether the store knows conditional writes, then claim the run for this pod.
+
+        Raises:
+            RunError: Interrupted; a later attempt has claimed the run already.
+        """
+        self._probe()
+        self._claim()
+
+    def _probe(self) -> None:
         """Write, write again on a condition that does not hold, and remove a small object."""
         probe = f"{self._attempt.root}/{_PROBE}"
         self._store.write(probe, b"")
@@ -61,7 +71,7 @@ class S3Destination:
         Credentials that are refused have expired, since `prepare` wrote with them: new ones are waited for as well.
 
         Raises:
-            RunError: Interrupted; a later attempt of the run has published. StoreUnreachable; it was away for too long.
+            RunError: Interrupted; another pod has taken the run over. StoreUnreachable; it was away for too long.
         """
         manifest = Manifest.of(folder)
         published = manifest.published(self._store.uri(self._attempt.artifacts))
@@ -108,6 +118,16 @@ class S3Destination:
             # The Secret may be gone just now; what it held before is tried again.
             _log.warning("%s", error.message)
 
+    def _claim(self) -> None:
+        """From here on a pod that was given up, even one that nobody can reach, publishes nothing any more."""
+        claim = {"attempt": self._document.attempt, "podUid": self._pod_uid}
+        self._write_unless_later(self._run.claim, claim, "a later attempt of this run is at work already")
+
+    def _refuse_if_replaced(self) -> None:
+        there = self._store.read(self._run.claim)
+        if there is not None and json.loads(there[0])["podUid"] != self._pod_uid:
+            raise RunError(Reason.INTERRUPTED, "another pod has taken this run over since, and publishes its results")
+
     def _upload(self, manifest: Manifest, uploaded: set[str], progress: Progress) -> None:
         """Upload what is not in `uploaded` yet, and add to it what was."""
         sizes = {name: (manifest.folder / name).stat().st_size for name in manifest.digests if name not in uploaded}
@@ -128,26 +148,31 @@ class S3Destination:
             "checksums": f"{self._attempt.artifacts.removeprefix(f'{self._run.root}/')}/{CHECKSUMS}",
             "checksumsSha256": published.checksums_sha256,
         }
-        content = (json.dumps(pointer, indent=2) + "\n").encode()
+        self._refuse_if_replaced()
+        self._write_unless_later(
+            self._run.pointer, pointer, "a later attempt of this run has published its results already"
+        )
+
+    def _write_unless_later(self, key: str, value: Mapping[str, object], refusal: str) -> None:
+        """Write a small object that names its attempt, but never over that of a later one."""
+        content = (json.dumps(value, indent=2) + "\n").encode()
         for _ in range(3):
-            there = self._store.read(self._run.pointer)
+            there = self._store.read(key)
             if there is not None and self._is_later(there[0]):
-                raise RunError(Reason.INTERRUPTED, "a later attempt of this run has published its results already")
+                raise RunError(Reason.INTERRUPTED, refusal)
             try:
                 if self._conditional:
-                    self._store.write_if(self._run.pointer, content, there[1] if there else None)
+                    self._store.write_if(key, content, there[1] if there else None)
                 else:
-                    self._store.write(self._run.pointer, content)
+                    self._store.write(key, content)
             except PreconditionFailedError:
                 # Another attempt came first, or our own write did and only its answer was lost: look again.
                 continue
             except ConditionUnsupportedError:
                 # Some stores know "only if there is none", which `prepare` tries, but not "only if it is still this".
-                self._store.write(self._run.pointer, content)
+                self._store.write(key, content)
             return
-        raise RunError(
-            Reason.STORE_UNREACHABLE, f"{self._store.uri(self._run.pointer)} was changed again and again by others"
-        )
+        raise RunError(Reason.STORE_UNREACHABLE, f"{self._store.uri(key)} was changed again and again by others")
 
     def _is_later(self, pointer: bytes) -> bool:
         try:
