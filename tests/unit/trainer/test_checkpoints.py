@@ -177,6 +177,18 @@ def test_a_training_that_has_diverged_keeps_the_checkpoint_before(yard: Yard) ->
     assert snapshot.position == Position(1)
 
 
+def test_gradients_that_the_scaler_will_leave_out_do_not_cost_the_checkpoint(yard: Yard) -> None:
+    import torch  # noqa: PLC0415 - seconds
+
+    pod = yard.pod(1)
+    overflowed = {"weight": torch.tensor([float("inf"), float("nan")])}
+    pod.keeper.save(Snapshot(Position(2), {"model": {"weight": torch.ones(2)}, "gradients": overflowed}))
+    assert pod.keeper.close(20)
+    snapshot = yard.pod(2).keeper.restore()
+    assert snapshot is not None
+    assert torch.equal(snapshot.state["gradients"]["weight"].isnan(), torch.tensor([False, True]))
+
+
 def test_a_program_in_a_checkpoint_is_not_run(yard: Yard, caplog: pytest.LogCaptureFixture) -> None:
     import torch  # noqa: PLC0415 - seconds
 

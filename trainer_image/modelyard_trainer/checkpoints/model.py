@@ -28,7 +28,8 @@ class Snapshot:
     position: Position
     state: Mapping[str, Any]
     """Tensors on the CPU, which nobody changes any more, and plain values (numbers, strings, bytes, None, lists,
-    tuples, dictionaries): what `torch.load(weights_only=True)` reads back. One with NaN in a tensor is not kept."""
+    tuples, dictionaries): what `torch.load(weights_only=True)` reads back. One with NaN in a tensor is not kept,
+    unless that is below the key `gradients`."""
     files: Mapping[str, Path] = field(default_factory=dict)
     """Result files that belong to it, such as best.pt: name to path. Whoever saves a snapshot may replace such a file
     later, whole, by a rename; it must not write into it."""

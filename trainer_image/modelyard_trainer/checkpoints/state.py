@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 TENSORS, PLAIN = ".pt", ".state.json"
+GRADIENTS = "gradients"
+"""What a state calls its pending gradients, at whatever depth."""
 
 
 def write_state(state: Mapping[str, Any], folder: Path, name: str) -> Path:
@@ -47,9 +49,12 @@ def read_state(path: Path) -> Mapping[str, Any]:
 
 
 def has_diverged(state: object) -> bool:
-    """Whether some tensor of a state holds NaN: nothing good can come of going on from it."""
+    """Whether some tensor of a state holds NaN: nothing good can come of going on from it.
+
+    Gradients that are still pending may: with 16 bits they overflow now and then, and the scaler leaves that step out.
+    """
     if isinstance(state, Mapping):
-        return any(has_diverged(each) for each in state.values())
+        return any(has_diverged(each) for name, each in state.items() if name != GRADIENTS)
     if isinstance(state, list | tuple):
         return any(has_diverged(each) for each in state)
     torch = sys.modules.get("torch")
