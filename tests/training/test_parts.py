@@ -105,6 +105,8 @@ def test_exports_come_in_the_order_of_preference() -> None:
     [
         (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), Reason.OUT_OF_MEMORY),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"), Reason.OUT_OF_MEMORY),
+        (RuntimeError("GET was unable to find an engine to execute this computation"), Reason.OUT_OF_MEMORY),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"), Reason.OUT_OF_MEMORY),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), Reason.HOST_OUT_OF_MEMORY),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), Reason.HOST_OUT_OF_MEMORY),
         (MemoryError(), Reason.HOST_OUT_OF_MEMORY),

@@ -10,7 +10,7 @@ from modelyard_api.status import Attempt
 
 from modelyard_operator.domain.settings import RunSettings
 
-_FREE_AFTER_PROGRESS = (Reason.INTERRUPTED, Reason.LOST)
+_FREE_AFTER_PROGRESS = (Reason.INTERRUPTED, Reason.LOST, Reason.STORE_UNREACHABLE)
 _BOUNDED_ELSEWHERE = (Reason.SUSPENDED, Reason.OUT_OF_MEMORY, Reason.DIVERGED)
 """By hand, by recovery.oom and by recovery.divergence."""
 _AT_ONCE = 2
@@ -20,8 +20,8 @@ _AT_ONCE = 2
 def counts(attempts: Sequence[Attempt]) -> bool:
     """Whether the last of `attempts`, which has ended, uses up one of the retries.
 
-    An interruption is free once the run has done an epoch, in whichever attempt: before, it counts, or a run that is
-    preempted before it gets anywhere would never end.
+    An interruption, or a store that is away, is free once the run has done an epoch, in whichever attempt: before, it
+    counts, or a run that is preempted before it gets anywhere would never end.
     """
     ended = attempts[-1]
     if ended.reason in _BOUNDED_ELSEWHERE:

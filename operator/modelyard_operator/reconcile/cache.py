@@ -39,6 +39,8 @@ class Cache:
         self._jobs_of: dict[str, set[JobKey]] = {}
         self._pods_of: dict[str, set[str]] = {}
         self._first_seen: dict[str, float] = {}
+        self._at_work: dict[str, set[str]] = {}
+        """UIDs of running pods, by the UID of their run."""
 
     # Runs
 
@@ -101,6 +103,10 @@ class Cache:
             return False
         self.pods[pod.uid] = pod
         self._pods_of.setdefault(pod.run_uid, set()).add(pod.uid)
+        if pod.phase == "Running":
+            self._at_work.setdefault(pod.run_uid, set()).add(pod.uid)
+        else:
+            _discard(self._at_work, pod.run_uid, pod.uid)
         return True
 
     def drop_pod(self, pod: ObservedPod) -> bool:
@@ -109,6 +115,7 @@ class Cache:
         if known is None:
             return False
         _discard(self._pods_of, known.run_uid, pod.uid)
+        _discard(self._at_work, known.run_uid, pod.uid)
         return True
 
     # Together
@@ -124,7 +131,7 @@ class Cache:
 
     def works_beside(self, run_uid: str) -> bool:
         """Whether a pod of any other run is at work."""
-        return any(pod.phase == "Running" and pod.run_uid != run_uid for pod in self.pods.values())
+        return len(self._at_work) > (run_uid in self._at_work)
 
     def observe(self, run: ObservedRun, reports: Iterable[ObservedReport] = ()) -> Observed:
         """All that is known about a run."""

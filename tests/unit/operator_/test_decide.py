@@ -531,6 +531,15 @@ class TestSilence:
         world.later(minutes=30).looked_at()
         assert (world.status.attempts[0].reason == Reason.STALLED) is stalls
 
+    def test_of_all_is_believed_in_the_end(self) -> None:
+        """Two that hang, or one beside pods that never report, must not be shielded for ever."""
+        world = a_run(recovery={"stallTimeout": "30m"}).begun().pod_running().heard(epoch=2).looked_at()
+        world.hearing = Hearing(NOON, NOON, others=True)
+        decision = world.later(minutes=119).decide()
+        assert (decision.actions, decision.requeue_after) == ((), timedelta(minutes=1))
+        world.later(minutes=1).looked_at()
+        assert world.status.attempts[0].reason == Reason.STALLED
+
     def test_a_trainer_that_stands_still_after_an_outage_is_restarted_in_time(self) -> None:
         world = a_run(recovery={"stallTimeout": "30m"}).begun().pod_running().heard(epoch=2).looked_at()
         world.later(hours=3)

@@ -31,6 +31,8 @@ def attempts(*told: tuple[Reason, int]) -> list[Attempt]:
         (((INT, 1), (INT, 0)), False),
         (((E, 5), (INT, 0)), False),
         (((INT, 5), (E, 9)), True),
+        (((Reason.STORE_UNREACHABLE, 0),), True),
+        (((INT, 5), (Reason.STORE_UNREACHABLE, 0)), False),
         (((S, 0),), False),
         (((OOM, 0),), False),
         (((DIV, 0),), False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from modelyard_api.base import seconds
 from modelyard_api.outcome import Reason
 from modelyard_api.status import Attempt
 
@@ -13,6 +14,8 @@ from modelyard_operator.domain.policies.ended import course_after, until_given_u
 from modelyard_operator.domain.settings import SILENCE_OF_ALL
 from modelyard_operator.domain.sighting import with_sightings
 from modelyard_operator.domain.situation import Course, Situation
+
+_PATIENCE_WITH_ALL = 4
 
 
 def go_on_stopping(situation: Situation) -> Course | None:
@@ -74,8 +77,9 @@ def stop_the_stalled(situation: Situation) -> Course | None:
 def last_progress(situation: Situation) -> datetime | None:
     """When the running pod last showed progress, as far as this process can tell.
 
-    None while it was never heard, and while nobody is heard though others are at work: then it is the intake that is
-    out of reach, and failing to report must not stop training. Whoever is alone is taken at its silence.
+    None while it was never heard. While nobody is heard though others are at work, it is the intake that is out of
+    reach, most likely: silence then counts as a stall only once it has lasted `_PATIENCE_WITH_ALL` times as long, or
+    trainers that hang would shield each other for ever. Whoever is alone is taken at its silence.
     """
     attempt, pod = situation.open_attempt, situation.pod
     if attempt is None or pod is None or pod.running_at is None:
@@ -90,8 +94,14 @@ def last_progress(situation: Situation) -> datetime | None:
     hearing = situation.observed.hearing
     if hearing is not None and hearing.others:
         if hearing.last is None or hearing.since is None or situation.now - hearing.last > SILENCE_OF_ALL:
-            return None
+            heard = _heard_here(situation, heard)
+            return heard + (_PATIENCE_WITH_ALL - 1) * timedelta(seconds=seconds(situation.spec.recovery.stall_timeout))
         heard = max(heard, hearing.since)
+    return _heard_here(situation, heard)
+
+
+def _heard_here(situation: Situation, heard: datetime) -> datetime:
+    """Silence from before this process listened proves nothing."""
     listening = situation.settings.watching_since
     return max(heard, listening) if listening is not None else heard
 

@@ -91,7 +91,9 @@ class EpochLoop:
             if trainer.stop:
                 break
             if self._guard.asked():
-                raise Interrupted  # before anything was done that the last snapshot does not hold
+                if epoch > start.epochs:
+                    self._keep(Position(epoch))
+                raise Interrupted
             trainer.epoch = epoch
             self._train(epoch, step)
             self._validate(epoch)

@@ -9,7 +9,15 @@ from modelyard_api.outcome import Reason
 
 from modelyard_trainer.errors import RunError
 
-_CUDA = ("cuda out of memory", "cuda error: out of memory", "cublas_status_alloc_failed", "cudnn_status_alloc_failed")
+_CUDA = (
+    "cuda out of memory",
+    "cuda error: out of memory",
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+    # ultralytics takes these for want of memory too: cuDNN found no algorithm whose workspace fits.
+    "cudnn_status_internal_error",
+    "unable to find an engine",
+)
 _HOST = ("defaultcpuallocator", "is killed by signal: killed", "cannot allocate memory", "out of shared memory")
 
 
