@@ -5,6 +5,8 @@ The operator writes it; on a laptop `modelyard train` makes it.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -84,3 +86,24 @@ class RunDocument(ApiModel):
         """Pictures in one optimizer step."""
         asked = self.spec.training
         return self.effective_batch_size or asked.batch_size * asked.gradient_accumulation
+
+
+def read_run_document(text: str) -> tuple[RunDocument, tuple[str, ...]]:
+    """The document, and the paths of what it says that this version does not know.
+
+    A trainer image that a run names by itself outlives upgrades of the operator, which then says more than it knows.
+
+    Raises:
+        ValidationError: it is not one.
+    """
+    document = RunDocument.model_validate_json(text, extra="ignore")
+    return document, tuple(_unknown(json.loads(text), document.to_json_object(), ""))
+
+
+def _unknown(said: object, known: object, path: str) -> Iterator[str]:
+    if isinstance(said, dict) and isinstance(known, dict):
+        for name, value in said.items():
+            if name in known:
+                yield from _unknown(value, known[name], f"{path}.{name}")
+            elif value is not None:
+                yield f"{path}.{name}".removeprefix(".")

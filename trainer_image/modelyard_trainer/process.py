@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard_api.outcome import EXIT_CODES, Reason
-from modelyard_api.run_document import MOUNT, RUN_DOCUMENT_FILE, SCRATCH_FOLDER, RunDocument
+from modelyard_api.run_document import MOUNT, RUN_DOCUMENT_FILE, SCRATCH_FOLDER, RunDocument, read_run_document
 from pydantic import ValidationError
 
 from modelyard_trainer.checkpoints.model import Position
@@ -65,7 +65,9 @@ def main(arguments: Sequence[str] | None = None, interruption: Interruption | No
         interruption.install(held=True)
     progress, reporter = Progress(1, 1, 0), None
     try:
-        document = RunDocument.model_validate_json(options.document.read_text(encoding="utf-8"))
+        document, unknown = read_run_document(options.document.read_text(encoding="utf-8"))
+        if unknown:
+            _log.warning("this image is older than the operator and leaves out what it does not know: %s", unknown)
         progress = Progress(document.attempt, document.batch_size, document.spec.training.epochs)
         reporter = _reporter(document, progress)
         LastResort(interruption, lambda: _give_up(progress, options.termination_log)).watch()
