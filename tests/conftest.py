@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from modelyard_cluster.bare import BareControlPlane, BareOptions, bare_control_plane
@@ -29,16 +30,20 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareCont
 @pytest.fixture
 def namespace(control_plane: BareControlPlane) -> Iterator[str]:
     """A namespace of the test's own; pods in it run and succeed by themselves."""
-    yield from _namespace(control_plane, "test")
+    with namespace_of_its_own(control_plane, "test") as name:
+        yield name
 
 
 @pytest.fixture
 def by_hand_namespace(control_plane: BareControlPlane) -> Iterator[str]:
     """A test's own namespace, whose pods stay Pending until it moves them on with modelyard_cluster.by_hand."""
-    yield from _namespace(control_plane, BY_HAND)
+    with namespace_of_its_own(control_plane, BY_HAND) as name:
+        yield name
 
 
-def _namespace(plane: BareControlPlane, prefix: str) -> Iterator[str]:
+@contextmanager
+def namespace_of_its_own(plane: BareControlPlane, prefix: str) -> Iterator[str]:
+    """A new namespace, deleted afterwards; the name begins with `prefix`."""
     name = f"{prefix}-{uuid.uuid4().hex[:8]}"
     plane.api.post("/api/v1/namespaces", {"metadata": {"name": name}})
     plane.wait_for_service_account(name)

@@ -74,7 +74,6 @@ class OperatorProcess:
     def start(self, *, wait: bool = True) -> OperatorProcess:
         if not self.probe_port:
             self.probe_port, self.intake_port = free_ports(2)
-        kubeconfig = self.plane.write_kubeconfig(self.folder / f"{self.name}.kubeconfig", self.token)
         flags = {
             "trainer-image": TRAINER_IMAGE,
             "namespaces": self.namespace,
@@ -89,13 +88,17 @@ class OperatorProcess:
             "lease-seconds": "4",
             **self.flags,
         }
-        environment = dict(os.environ) | {"KUBECONFIG": str(kubeconfig)}
+        environment = dict(os.environ) | {"KUBECONFIG": str(self.kubeconfig())}
         command = [*operator_command(), *(f"--{name}={value}" for name, value in flags.items())]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         if wait:
             self.wait_until_ready()
         return self
+
+    def kubeconfig(self) -> Path:
+        """How it is told to reach the API server."""
+        return self.plane.write_kubeconfig(self.folder / f"{self.name}.kubeconfig", self.token)
 
     def wait_until_ready(self, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds

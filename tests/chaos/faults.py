@@ -1,0 +1,104 @@
+"""What can go wrong between the operator and the API server, as plain objects that the proxy looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write of the operator, named so that it is found again in another life of a like run.
+
+    Attributes:
+        run: the run that it is for; empty for what serves all runs.
+        what: verb, kind and subresource, such as `PATCH trainingruns/status`.
+        nth: how many of these there were for this run, with this one.
+    """
+
+    run: str
+    what: str
+    nth: int
+
+    def of(self, run: str) -> Write:
+        """The same write in the life of `run`."""
+        return Write(run if self.run else "", self.what, self.nth)
+
+    def __str__(self) -> str:
+        return f"{self.what} #{self.nth}"
+
+
+class Side(StrEnum):
+    """When, by a write."""
+
+    BEFORE = "before"
+    """It does not reach the API server."""
+    AFTER = "after"
+    """It is carried out, and the operator never learns so."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """The operator is killed at a write, once."""
+
+    write: Write
+    side: Side
+
+    def __str__(self) -> str:
+        return f"killed {self.side} {self.write}"
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """A write is answered with an error instead of being carried out, once."""
+
+    write: Write
+    status: int
+    reason: str
+    retry_after: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.status} instead of {self.write}"
+
+
+@dataclass(frozen=True)
+class Hide:
+    """Events of a kind never reach the operator, for as long as this lasts."""
+
+    plural: str
+
+    def __str__(self) -> str:
+        return f"events of {self.plural} hidden"
+
+
+@dataclass(frozen=True)
+class Expire:
+    """The next event of a kind is lost, and its watch ends with 410 Gone in its place, once."""
+
+    plural: str
+
+    def __str__(self) -> str:
+        return f"410 on the watch of {self.plural}"
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """Watches of a kind that are open say nothing more and do not end. New ones are sound."""
+
+    plural: str
+
+    def __str__(self) -> str:
+        return f"watch of {self.plural} frozen"
+
+
+@dataclass(frozen=True)
+class Stale:
+    """Lists of a kind are served as they were when first asked for, for as long as this lasts."""
+
+    plural: str
+
+    def __str__(self) -> str:
+        return f"stale lists of {self.plural}"
+
+
+Fault = Kill | Refuse | Hide | Expire | Freeze | Stale

@@ -1,0 +1,98 @@
+"""A namespace with an operator that reaches the API server through a fault proxy only."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelyard_cluster.bare import BareControlPlane
+
+from tests.chaos.faults import Fault
+from tests.chaos.lives import Fate, Life
+from tests.chaos.proxy import FaultProxy
+from tests.chaos.trace import differences, trace
+from tests.chaos.witness import Witness
+from tests.integration.namespace_view import NamespaceView
+from tests.integration.operator_process import OperatorProcess, grant
+
+_INTAKE = "https://intake.example:8443"
+"""What trainers are told: the same in every lane, as it stands in Jobs that are compared."""
+
+
+@dataclass
+class ProxiedOperator(OperatorProcess):
+    """A replica that is given the proxy's address for the API server's."""
+
+    server: str = ""
+
+    def kubeconfig(self) -> Path:
+        """One that names the proxy."""
+        path = self.folder / f"{self.name}.kubeconfig"
+        named = {"cluster": {"server": self.server}}, {"user": {"token": self.token}}
+        config = {
+            "current-context": "proxy",
+            "clusters": [{"name": "proxy", **named[0]}],
+            "users": [{"name": "proxy", **named[1]}],
+            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
+        }
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(config))
+        return path
+
+
+@dataclass
+class Lane:
+    """One operator at a time, and runs one after another."""
+
+    view: NamespaceView
+    witness: Witness
+    proxy: FaultProxy
+    operator: ProxiedOperator
+    started: int = 0
+
+    async def begin_operator(self, **flags: str) -> None:
+        """Start it; it is ready some seconds later."""
+        self.operator.flags |= flags
+        await asyncio.to_thread(self.operator.start, wait=False)
+        self.started += 1
+
+    async def replace_operator(self) -> None:
+        """Kill it, and start it anew."""
+        await asyncio.to_thread(self.operator.kill)
+        await self.begin_operator()
+
+    async def live(self, run: str, life: Life, *faults: Fault) -> None:
+        """One run from its creation to its end, with faults."""
+        self.proxy.faults.extend(faults)
+        await Fate(self.view, self.witness, run, life).play()
+
+    async def has_left(self, run: str, expected: object, seconds: float = 25) -> None:
+        """Wait until the run has left behind what another life has, and check that it had one Job at a time."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while differing := differences(trace(self.witness, run), expected):
+            assert loop.time() < deadline, "\n".join(["what is left differs:", *differing])
+            await self.witness.change(0.5)
+        assert self.witness.offences(run) == []
+
+
+@asynccontextmanager
+async def lane(plane: BareControlPlane, namespace: str, folder: Path) -> AsyncIterator[Lane]:
+    """A lane in a namespace whose pods move by hand only."""
+    token = await asyncio.to_thread(grant, plane, namespace)
+    operator = ProxiedOperator(plane, namespace, token, folder, namespace, {"intake-url": _INTAKE})
+
+    async def strike() -> None:
+        await found.replace_operator()
+
+    async with Witness(plane, namespace) as witness, FaultProxy(plane.url, plane.ca, strike) as proxy:
+        operator.server = proxy.url
+        found = Lane(NamespaceView(plane, namespace), witness, proxy, operator)
+        try:
+            yield found
+        finally:
+            await asyncio.to_thread(operator.thaw_and_kill)

@@ -1,0 +1,114 @@
+"""Lives of runs: what happens to their pods, each time after the operator has said that it saw the last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelyard_api.outcome import Reason, TerminationMessage
+from modelyard_cluster.by_hand import set_evicted, set_running, set_terminated
+
+from tests.chaos.witness import Object, Witness
+from tests.integration.namespace_view import NamespaceView, attempt_of
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The trainer ends with an exit code and a reason."""
+
+    exit_code: int
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class IsEvicted:
+    """The pod is evicted."""
+
+
+@dataclass(frozen=True)
+class IsSuspended:
+    """The run is suspended while the attempt is at work, and goes on once its pod is gone."""
+
+
+Turn = Ends | IsEvicted | IsSuspended
+_COMPLETES = Ends(0, Reason.COMPLETED)
+
+
+@dataclass(frozen=True)
+class Life:
+    """What happens to the attempts of a run, one for each."""
+
+    name: str
+    turns: tuple[Turn, ...]
+    changes: Mapping[str, object] = field(default_factory=dict)
+
+
+SMOOTH = Life("smooth", (_COMPLETES,))
+OUT_OF_MEMORY = Life("out-of-memory", (Ends(11, Reason.OUT_OF_MEMORY), _COMPLETES), {"training__batchSize": 32})
+EVICTED = Life("evicted", (IsEvicted(), _COMPLETES))
+SUSPENDED = Life("suspended", (IsSuspended(), _COMPLETES))
+LIVES = (SMOOTH, OUT_OF_MEMORY, EVICTED, SUSPENDED)
+
+
+class Fate:
+    """Moves one run's pods as its life has it. It waits for what status says, and so for an operator that is away."""
+
+    def __init__(self, view: NamespaceView, witness: Witness, run: str, life: Life) -> None:
+        self._view = view
+        self._witness = witness
+        self._run = run
+        self._life = life
+        self._done: set[tuple[int, str]] = set()
+
+    async def play(self, seconds: float = 60) -> None:
+        """From the run's creation until its last attempt has ended and the run is Complete or Failed."""
+        await asyncio.to_thread(self._view.apply, self._run, **self._life.changes)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while self._witness.status(self._run).get("phase") not in ("Complete", "Failed"):
+            assert loop.time() < deadline, f"run {self._run} is not over: {self._witness.status(self._run)}"
+            await self._witness.change(0.5)
+            await self._move()
+
+    async def _move(self) -> None:
+        status = self._witness.status(self._run)
+        for attempt in status.get("attempts", ()):
+            number = attempt["number"]
+            pod = self._pod(number)
+            turn = self._life.turns[number - 1]
+            if isinstance(turn, IsSuspended) and status.get("phase") == "Suspended" and pod is None:
+                if self._first_time(number, "resumed"):
+                    await asyncio.to_thread(self._view.patch, self._run, {"suspend": False})
+            elif pod is None or "endedAt" in attempt:
+                continue
+            elif "runningAt" in attempt:
+                if self._first_time(number, "ended"):
+                    await self._end(pod["metadata"]["name"], turn, number)
+            elif "jobUid" in attempt and pod["spec"].get("nodeName") and self._first_time(number, "running"):
+                await asyncio.to_thread(
+                    set_running, self._view.plane.api, self._view.namespace, pod["metadata"]["name"]
+                )
+
+    def _pod(self, attempt: int) -> Object | None:
+        return next((pod for pod in self._witness.pods(self._run) if attempt_of(pod) == attempt), None)
+
+    def _first_time(self, attempt: int, move: str) -> bool:
+        if (attempt, move) in self._done:
+            return False
+        self._done.add((attempt, move))
+        return True
+
+    async def _end(self, pod: str, turn: Turn, attempt: int) -> None:
+        api, namespace = self._view.plane.api, self._view.namespace
+        match turn:
+            case Ends():
+                said = TerminationMessage(reason=turn.reason, message="as it were", attempt=attempt)
+                message = said.model_dump_json(by_alias=True, exclude_none=True)
+                facts: dict[str, Any] = {"exit_code": turn.exit_code, "message": message}
+                await asyncio.to_thread(set_terminated, api, namespace, pod, **facts)
+            case IsEvicted():
+                await asyncio.to_thread(set_evicted, api, namespace, pod, message="The node was low on memory.")
+            case IsSuspended():
+                await asyncio.to_thread(self._view.patch, self._run, {"suspend": True})
