@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from modelyard_api.outcome import Reason
 from modelyard_api.report import Stage
@@ -16,15 +17,18 @@ from modelyard_api.run_document import RunDocument
 from modelyard_trainer.checkpoints.keeper import KeptCheckpoints
 from modelyard_trainer.cpus import usable_cpus
 from modelyard_trainer.dataset.fetch import fetch
-from modelyard_trainer.destination import Published
+from modelyard_trainer.destination import Destination, Published
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.logs import log_to_file, stop_logging_to
+from modelyard_trainer.patience import AT_THE_START, Patience
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.record import LOG_FILE, Record
 from modelyard_trainer.tasks.base import TaskContext, Verified
 from modelyard_trainer.tasks.registry import load_task
+
+Result = TypeVar("Result")
 
 _log = logging.getLogger("modelyard.run")
 _FOR_THE_LAST_CHECKPOINT = 120.0
@@ -54,7 +58,7 @@ def run(
         RunError: it could not be done; nothing is published, but checkpoints are kept.
         Interrupted: somebody wanted it to stop; the same.
     """
-    checkpoints = places.checkpoints(document, progress)
+    checkpoints = _once_the_store_answers(lambda: places.checkpoints(document, progress), document, progress)
     told = interruption or Interruption()
     with _kept(checkpoints, told):
         finished = _run(document, places, progress, checkpoints, told)
@@ -92,11 +96,13 @@ def _run(
 
     task = load_task(document.spec.task)(context)
     task.check_spec()
-    destination = places.destination(document)
-    destination.prepare()
+    destination = _once_the_store_answers(lambda: _prepared(places, document), document, progress)
 
     _begin(progress, Stage.FETCHING)
-    fetched = fetch(document.spec.dataset, places, progress, context.cpus)
+    done: dict[str, str] = {}
+    fetched = _once_the_store_answers(
+        lambda: fetch(document.spec.dataset, places, progress, context.cpus, done), document, progress, done
+    )
 
     _begin(progress, Stage.CHECKING)
     data = task.check(fetched)
@@ -128,6 +134,23 @@ def _run(
     progress.published(published.artifacts, published.uri, record.primary)
     _log.info("published %d files at %s", len(published.artifacts), published.uri)
     return Finished(published, record.primary)
+
+
+def _once_the_store_answers(
+    work: Callable[[], Result], document: RunDocument, progress: Progress, done: Sized = ()
+) -> Result:
+    """The result of `work`, which opens the store anew each time, and with it the Secret.
+
+    A first attempt is told at once that there is no answer, since its address or Secret may be wrong.
+    """
+    proved = document.attempt > 1
+    return Patience(AT_THE_START).until_it_answers(work, progress.detail, proved=proved, done=lambda: len(done))
+
+
+def _prepared(places: Places, document: RunDocument) -> Destination:
+    destination = places.destination(document)
+    destination.prepare()
+    return destination
 
 
 def _begin(progress: Progress, stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from modelyard_api.report import Stage
 from modelyard_api.run_document import Intake, RunDocument
 from modelyard_trainer.files import parse_checksums, sha256
 
-from tests.unit.trainer.conftest import RealStore, free_port
+from tests.unit.trainer.conftest import RealStore, free_port, serve_store, store_folder
 from tests.unit.trainer.datasets import make_dataset, run_document
 from tests.unit.trainer.intake import RecordingIntake
 from tests.unit.trainer.pod import Pod
@@ -132,6 +133,67 @@ def test_a_store_that_is_away_ends_with_13(pod: Pod, tmp_path: Path, store: Real
     away = {"uri": "s3://models/", "endpoint": f"http://127.0.0.1:{free_port()}"}
     code, said = pod.run(local(tmp_path, artifacts={"s3": away}))
     assert (code, said.reason) == (ExitCode.STORE_UNREACHABLE, Reason.STORE_UNREACHABLE)
+
+
+def later_attempt_in_s3(pod: Pod, store: RealStore) -> RunDocument:
+    """A second attempt of a run whose data and results are in a store."""
+    for what in ("dataset", "artifacts"):
+        store.credentials(pod.mount / "s3" / what)
+    secret = {"endpoint": store.endpoint, "secretRef": {"name": "s3"}}
+    document = run_document(
+        dataset={"s3": {"uri": "s3://datasets/v1/", **secret}}, artifacts={"s3": {"uri": "s3://models/", **secret}}
+    )
+    return document.model_copy(update={"attempt": 2})
+
+
+@pytest.fixture
+def own_store(tmp_path: Path) -> RealStore:
+    """A store with a data set at v1 that is not running yet."""
+    port = free_port()
+    store = RealStore(f"http://127.0.0.1:{port}", store_folder(tmp_path / "store"))
+    with serve_store(store.folder, port):
+        store.put_folder(make_dataset(tmp_path / "made"), "datasets", "v1")
+    return store
+
+
+def wait_for(said: str, process: subprocess.Popen[str]) -> None:
+    """Read the log as far as a line with `said`."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if said in line:
+            return
+    pytest.fail(f"it never said {said!r}")
+
+
+def test_a_later_attempt_waits_for_a_store_that_is_away(pod: Pod, own_store: RealStore) -> None:
+    process = pod.start(later_attempt_in_s3(pod, own_store))
+    wait_for("trying again in", process)
+    with serve_store(own_store.folder, int(own_store.endpoint.rpartition(":")[2])):
+        _, rest = process.communicate(timeout=60)
+    assert (process.returncode, pod.message().reason) == (ExitCode.SUCCESS, Reason.COMPLETED), rest
+
+
+def test_sigterm_ends_the_wait_for_a_store(pod: Pod, own_store: RealStore) -> None:
+    process = pod.start(later_attempt_in_s3(pod, own_store))
+    code, _ = pod.stop(process, "trying again in", signal.SIGTERM)
+    assert (code, pod.message().reason) == (ExitCode.INTERRUPTED, Reason.INTERRUPTED)
+
+
+@pytest.mark.parametrize("what", ["dataset", "artifacts"])
+@pytest.mark.parametrize("gap", ["the Secret is away", "the Secret is another"])
+def test_a_later_attempt_waits_for_its_credentials(pod: Pod, own_store: RealStore, what: str, gap: str) -> None:
+    document = later_attempt_in_s3(pod, own_store)
+    secret = pod.mount / "s3" / what / "AWS_SECRET_ACCESS_KEY"
+    if gap == "the Secret is away":
+        secret.unlink()
+    else:
+        secret.write_text("rotated too early")
+    with serve_store(own_store.folder, int(own_store.endpoint.rpartition(":")[2])):
+        process = pod.start(document)
+        wait_for("trying again in", process)
+        own_store.credentials(secret.parent)
+        _, rest = process.communicate(timeout=60)
+    assert (process.returncode, pod.message().reason) == (ExitCode.SUCCESS, Reason.COMPLETED), rest
 
 
 def test_sigterm_ends_an_attempt_with_12_and_leaves_nothing_published(pod: Pod, tmp_path: Path) -> None:

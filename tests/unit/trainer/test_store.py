@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from modelyard_api.outcome import EXIT_CODES, ExitCode, Reason
 from modelyard_api.run_document import RunDocument
 from modelyard_api.spec import Dataset, S3Location, SecretReference
@@ -23,6 +24,8 @@ from modelyard_trainer.patience import Patience
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress, Snapshot
 from modelyard_trainer.store.destination import S3Destination
+from modelyard_trainer.store.download import download_dataset
+from modelyard_trainer.store.errors import explain
 from modelyard_trainer.store.open import open_store
 from modelyard_trainer.store.s3 import ConditionUnsupportedError, PreconditionFailedError, S3Store
 from modelyard_trainer.store.transfer import Counter, TransferStoppedError, in_parallel
@@ -452,6 +455,78 @@ def test_a_signal_ends_the_wait_for_a_store(tmp_path: Path) -> None:
             destination.publish(results, progress, Interruption())
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("reason", [Reason.CREDENTIALS_MISSING, Reason.CREDENTIALS_REFUSED, Reason.STORE_UNREACHABLE])
+def test_what_was_waited_for_in_vain_is_tried_again_if_it_ever_worked(reason: Reason) -> None:
+    told: list[str] = []
+    renewed: list[bool] = []
+
+    def refuse() -> None:
+        raise RunError(reason, "spec.artifacts.s3: no")
+
+    def asked(*, proved: bool = True) -> RunError:
+        with pytest.raises(RunError, match=r"spec.artifacts.s3: no") as refused:
+            Patience(0.1, first=0.01).until_it_answers(
+                refuse, told.append, renew=lambda: renewed.append(True), proved=proved
+            )
+        return refused.value
+
+    assert asked(proved=False).reason is reason
+    assert not told
+    assert asked().reason is Reason.STORE_UNREACHABLE
+    assert len(told) == len(renewed) == 3
+    assert "trying again in" in told[0]
+
+
+def test_what_fails_after_more_is_done_is_another_outage() -> None:
+    done: list[int] = []
+
+    def fail_often() -> str:
+        done.append(1)
+        if len(done) < 20:
+            raise RunError(Reason.STORE_UNREACHABLE, "away")
+        return "done"
+
+    patience = Patience(0.05, first=0.02)
+    assert patience.until_it_answers(fail_often, lambda _said: None, proved=False, done=lambda: len(done)) == "done"
+
+
+def test_a_fetch_that_broke_off_goes_on_with_the_files_that_are_left(
+    store: RealStore, tmp_path: Path, prefix: str
+) -> None:
+    folder = make_dataset(tmp_path / "made")
+    store.put_folder(folder, "datasets", prefix)
+    brought: list[str] = []
+    last = threading.Event()
+
+    class Failing(S3Store):
+        def download(self, key: str, path: Path, count: Callable[[int], None]) -> str | None:
+            if key == "labels/003.txt" and not last.is_set():
+                while len(brought) < 5:
+                    time.sleep(0.01)
+                last.set()
+                raise RunError(Reason.STORE_UNREACHABLE, "gone")
+            brought.append(key)
+            return super().download(key, path, count)
+
+    yard = opened(store, tmp_path, f"s3://datasets/{prefix}", "dataset")
+    yard.__class__ = Failing
+    done: dict[str, str] = {}
+    with pytest.raises(RunError, match="gone"):
+        download_dataset(yard, tmp_path / "here", Progress(1, 1, 1), done)
+    assert done
+    before = set(done)
+    brought.clear()
+    fetched = download_dataset(yard, tmp_path / "here", Progress(1, 1, 1), done)
+    assert not before & set(brought)
+    assert fetched.digests == parse_checksums((folder / "SHA256SUMS").read_text())
+
+
+def test_a_clock_that_is_wrong_passes() -> None:
+    said = {"Error": {"Code": "RequestTimeTooSkewed"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+    error = explain(ClientError(said, "PutObject"), "artifacts", "s3://models/a", "http://store")  # type: ignore[arg-type]
+    assert error.reason is Reason.STORE_UNREACHABLE
 
 
 def test_pauses_grow_to_a_bound() -> None:

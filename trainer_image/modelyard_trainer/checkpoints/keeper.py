@@ -35,15 +35,13 @@ from modelyard_trainer.checkpoints.shelf import Shelf
 from modelyard_trainer.checkpoints.state import has_diverged, read_state, write_state
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import sha256
-from modelyard_trainer.patience import Patience
+from modelyard_trainer.patience import AT_THE_START, Patience
 from modelyard_trainer.progress import Progress
 
 _log = logging.getLogger("modelyard.checkpoints")
 _FOR_CLEANING_UP = 5.0
 """Seconds that an upload may take to remove what it began."""
 _HURRIED_PAUSE = 1.0
-_WHILE_RESTORING = 300.0
-"""Seconds that a store may be away when an attempt looks for what it goes on from; the operator tries again later."""
 
 
 class AbandonedError(Exception):
@@ -106,7 +104,7 @@ class KeptCheckpoints:
         self._shelf, self._document, self._progress = shelf, document, progress
         self._folder = AttemptLayout(pod_uid).checkpoints
         self._scratch = scratch
-        self._patience = patience or Patience(_WHILE_RESTORING)
+        self._patience = patience or Patience(AT_THE_START)
         self._pace = Pace(document.spec.checkpoints, document.spec.training.epochs, clock)
         self._inventory = Inventory(document.attempt, self._folder, document.spec.checkpoints.keep_last)
         self._history = History()
@@ -128,18 +126,7 @@ class KeptCheckpoints:
     def restore(self) -> Snapshot | None:
         """The newest one that verifies, for the same data set; the others are passed over with a word in the log."""
         self._progress.detail("looking for a checkpoint to go on from")
-        began, failures = time.monotonic(), 0
-        while True:
-            try:
-                return self._restore()
-            except RunError as error:
-                failures += 1
-                pause = self._patience.pause(failures)
-                waited = time.monotonic() - began + pause
-                if error.reason is not Reason.STORE_UNREACHABLE or waited > self._patience.total:
-                    raise
-                _log.warning("%s; trying again in %.0f s", error.message, pause)
-                time.sleep(pause)
+        return self._patience.until_it_answers(self._restore, self._progress.detail, renew=self._renew)
 
     def due(self, position: Position) -> bool:
         """Whether the spec's pace asks for one; never twice for the same position."""

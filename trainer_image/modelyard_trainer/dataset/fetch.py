@@ -20,8 +20,17 @@ from modelyard_trainer.progress import Progress
 _READ = SUFFIXES | {".txt", ".json", ".yaml", ".yml"}
 
 
-def fetch(dataset: Dataset, places: Places, progress: Progress, cpus: int) -> FetchedDataset:
+def fetch(
+    dataset: Dataset, places: Places, progress: Progress, cpus: int, done: dict[str, str] | None = None
+) -> FetchedDataset:
     """The data set's files on this computer, downloaded if need be.
+
+    Args:
+        dataset: what the spec says.
+        places: where files go, and credentials lie.
+        progress: told how far it is.
+        cpus: how many threads read a folder.
+        done: takes down what was downloaded, so that a call after one that failed goes on from there.
 
     Raises:
         RunError: DatasetNotFound, DatasetChecksumMismatch, or what the store says.
@@ -34,7 +43,7 @@ def fetch(dataset: Dataset, places: Places, progress: Progress, cpus: int) -> Fe
     from modelyard_trainer.store.open import open_store  # noqa: PLC0415
 
     store = open_store(dataset.s3, places.dataset_credentials, in_cluster=places.in_cluster, what="dataset")
-    return download_dataset(store, places.scratch / "dataset", progress)
+    return download_dataset(store, places.scratch / "dataset", progress, {} if done is None else done)
 
 
 def _in_place(folder: Path, cpus: int) -> FetchedDataset:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from modelyard_trainer.store.s3 import ConditionUnsupportedError, PreconditionFa
 from modelyard_trainer.store.transfer import Counter, in_parallel
 
 _PROBE = ".probe"
-_PASSING = frozenset({Reason.STORE_UNREACHABLE, Reason.CREDENTIALS_REFUSED})
 _log = logging.getLogger("modelyard.store")
 
 
@@ -68,7 +66,8 @@ class S3Destination:
     def publish(self, folder: Path, progress: Progress, interruption: Interruption) -> Published:
         """Upload the files, then SHA256SUMS, then the pointer; wait for a store that is away, within reason.
 
-        Credentials that are refused have expired, since `prepare` wrote with them: new ones are waited for as well.
+        Credentials that are missing or refused have expired, since `prepare` wrote with them: new ones are waited for
+        as well.
 
         Raises:
             RunError: Interrupted; another pod has taken the run over. StoreUnreachable; it was away for too long.
@@ -76,33 +75,24 @@ class S3Destination:
         manifest = Manifest.of(folder)
         published = manifest.published(self._store.uri(self._attempt.artifacts))
         uploaded: set[str] = set()
-        failures, uploaded_before, deadline = 0, 0, 0.0
-        while True:
-            try:
-                self._upload(manifest, uploaded, progress)
-                with interruption.deferred():
-                    self._store.write(self._attempt.checksums, manifest.text.encode())
-                    self._point(published)
-                    interruption.settle()
-            except RunError as error:
-                if error.reason not in _PASSING:
-                    raise
-                if not failures or len(uploaded) > uploaded_before:
-                    # It was back in between, so this is another outage.
-                    failures, deadline = 0, time.monotonic() + self._patience.total
-                failures, uploaded_before = failures + 1, len(uploaded)
-                pause = self._patience.pause(failures)
-                if time.monotonic() + pause > deadline:
-                    raise
-                _log.warning("%s; trying again in %.0f s", error.message, pause)
-                progress.detail(f"the store is away, trying again in {pause:.0f} s")
-                # A signal ends this by its exception.
-                time.sleep(pause)
-                self._renew()
-            else:
-                if failures:
-                    self._forget_what_broke_off()
-                return published
+        broke_off = False
+
+        def renew() -> None:
+            nonlocal broke_off
+            broke_off = True
+            self._renew()
+
+        def publish() -> None:
+            self._upload(manifest, uploaded, progress)
+            with interruption.deferred():
+                self._store.write(self._attempt.checksums, manifest.text.encode())
+                self._point(published)
+                interruption.settle()
+
+        self._patience.until_it_answers(publish, progress.detail, done=lambda: len(uploaded), renew=renew)
+        if broke_off:
+            self._forget_what_broke_off()
+        return published
 
     def _forget_what_broke_off(self) -> None:
         """A store that went away in the middle of an upload could not be told so then."""

@@ -16,10 +16,16 @@ from modelyard_trainer.store.s3 import S3Store, Stored
 from modelyard_trainer.store.transfer import Counter, in_parallel
 
 
-def download_dataset(store: S3Store, folder: Path, progress: Progress) -> FetchedDataset:
+def download_dataset(store: S3Store, folder: Path, progress: Progress, done: dict[str, str]) -> FetchedDataset:
     """Download every object below the store's prefix into `folder`.
 
     Where the data set has a SHA256SUMS, that is the list of its files, and each is compared with it.
+
+    Args:
+        store: where it lies.
+        folder: where it goes.
+        progress: told how far it is.
+        done: path to digest of the files that an earlier call brought; what this one brings is added.
 
     Raises:
         RunError: DatasetNotFound, DatasetChecksumMismatch, or what the store says.
@@ -33,17 +39,18 @@ def download_dataset(store: S3Store, folder: Path, progress: Progress) -> Fetche
     for name, digest in wanted.items():
         check_digest(name, digest, digest if name in there else None)
     names = list(wanted) or sorted(there)
-    counter = Counter(sum(there[name].size for name in names), progress.detail)
+    counter = Counter(sum(there[name].size for name in names if name not in done), progress.detail)
 
-    def bring(name: str) -> str:
+    def bring(name: str) -> None:
         digest = store.download(name, folder / name, counter.add)
         if digest is None:
             raise RunError(Reason.DATASET_NOT_FOUND, f"{store.uri(name)} was removed while it was being fetched")
         if name in wanted:
             check_digest(name, wanted[name], digest)
-        return digest
+        done[name] = digest
 
-    return FetchedDataset(folder, dict(zip(names, in_parallel(bring, names, counter), strict=True)), store.uri())
+    in_parallel(bring, [name for name in names if name not in done], counter)
+    return FetchedDataset(folder, {name: done[name] for name in names}, store.uri())
 
 
 def _checksums(store: S3Store, there: dict[str, Stored]) -> dict[str, str]:

@@ -17,13 +17,14 @@ _REFUSED = frozenset(
         "Forbidden",
         "InvalidAccessKeyId",
         "InvalidToken",
-        "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
         "TokenRefreshRequired",
         "XAdminUserNotFound",
         "XAmzContentSHA256Mismatch",
     }
 )
+_PASSING = frozenset({"SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "429"})
+"""A clock that is wrong is set right sooner or later; the status is 403 then."""
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName"})
 _MISSING = (botocore_errors.NoCredentialsError, botocore_errors.PartialCredentialsError)
 _REFUSED_STATUS = frozenset({401, 403})
@@ -57,13 +58,13 @@ def explain(error: Exception, what: str, where: str, endpoint: str) -> RunError:
         if code in _NO_BUCKET:
             return RunError(Reason.BUCKET_NOT_FOUND, f"{field}: {endpoint} has no bucket {where.split('/')[2]}")
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _FIRST_SERVER_ERROR))
+        if status >= _FIRST_SERVER_ERROR or code in _PASSING:
+            return RunError(Reason.STORE_UNREACHABLE, f"{field}: {endpoint} answered {code} for {where} ({said})")
         if code in _REFUSED or status in _REFUSED_STATUS:
             return RunError(
                 Reason.CREDENTIALS_REFUSED,
                 f"{field}: {endpoint} refused the credentials for {where} ({code}{f': {said}' if said else ''})",
             )
-        if status >= _FIRST_SERVER_ERROR or code in ("SlowDown", "RequestTimeout", "429"):
-            return RunError(Reason.STORE_UNREACHABLE, f"{field}: {endpoint} answered {code} for {where} ({said})")
         return RunError(
             Reason.INTERNAL_ERROR, f"{field}: {endpoint} answered {code} for {where} ({said}), which was not foreseen"
         )
