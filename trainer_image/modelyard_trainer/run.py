@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from modelyard_trainer.checkpoints.keeper import KeptCheckpoints
 from modelyard_trainer.cpus import usable_cpus
 from modelyard_trainer.dataset.fetch import fetch
 from modelyard_trainer.destination import Destination, Published
-from modelyard_trainer.errors import RunError
+from modelyard_trainer.errors import Interrupted, RunError
 from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.logs import log_to_file, stop_logging_to
 from modelyard_trainer.patience import AT_THE_START, Patience
@@ -76,9 +77,25 @@ def _kept(checkpoints: KeptCheckpoints, interruption: Interruption) -> Iterator[
     try:
         yield
     except BaseException:
-        if not checkpoints.close(min(interruption.left, _FOR_THE_LAST_CHECKPOINT)):
+        if not _closed(checkpoints, interruption):
             _log.warning("the last checkpoint could not be brought to safety in time")
         raise
+
+
+def _closed(checkpoints: KeptCheckpoints, interruption: Interruption) -> bool:
+    """Whether what was saved is safe. A signal hurries the wait, and neither ends it nor changes why it ended."""
+    until = time.monotonic() + _FOR_THE_LAST_CHECKPOINT
+
+    def left() -> float:
+        return min(interruption.left, until - time.monotonic())
+
+    while True:
+        try:
+            with interruption.deferred():
+                return checkpoints.close(_FOR_THE_LAST_CHECKPOINT, left)
+        except Interrupted:
+            if left() <= 0:
+                return False
 
 
 def _run(

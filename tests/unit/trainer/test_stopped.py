@@ -149,6 +149,30 @@ def test_who_presses_ctrl_c_twice_does_not_wait_for_a_checkpoint_that_cannot_be_
     assert time.monotonic() - began < 20
 
 
+def test_a_signal_while_a_failed_attempt_saves_its_last_checkpoint_changes_nothing(tmp_path: Path) -> None:
+    pod = pod_of(tmp_path, 1)
+    blocked = tmp_path / "out" / ".checkpoints"
+    blocked.parent.mkdir()
+    blocked.write_text("a file where the folder would be")
+    failing = document(tmp_path, linear="linear-fails-OutOfMemory-at-3", checkpoints={"everyEpochs": 1})
+    process = pod.start(failing)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "is tried again" in line:
+            break
+    time.sleep(1)  # the training has failed long since, and waits for that checkpoint
+    process.send_signal(signal.SIGTERM)
+    for line in process.stderr:
+        if "got SIGTERM" in line:
+            break
+    blocked.unlink()
+    _, said = process.communicate(timeout=30)
+    message = pod.message()
+    assert (process.returncode, message.reason) == (ExitCode.OUT_OF_MEMORY, Reason.OUT_OF_MEMORY), said
+    assert message.checkpoint is not None
+    assert message.checkpoint.epoch == 2
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.2, 0.4, 0.8])
 def test_a_signal_at_any_moment_of_the_beginning_ends_with_12(delay: float, tmp_path: Path) -> None:
     pod = pod_of(tmp_path, 1)

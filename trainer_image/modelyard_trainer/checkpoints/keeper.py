@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import os
 import shutil
 import threading
@@ -42,6 +43,7 @@ _log = logging.getLogger("modelyard.checkpoints")
 _FOR_CLEANING_UP = 5.0
 """Seconds that an upload may take to remove what it began."""
 _HURRIED_PAUSE = 1.0
+_SLICE = 0.5
 
 
 class AbandonedError(Exception):
@@ -158,16 +160,22 @@ class KeptCheckpoints:
             self._thread = threading.Thread(target=self._work, name="checkpoints", daemon=True)
             self._thread.start()
 
-    def close(self, seconds: float) -> bool:
+    def close(self, seconds: float, left: Callable[[], float] = lambda: math.inf) -> bool:
         """Wait for what was saved to be safe, then end.
+
+        Args:
+            seconds: how long at most.
+            left: seconds that are left, asked again and again, since that may change while it waits.
 
         Returns:
             Whether all of it is.
         """
+        until = time.monotonic() + seconds
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._waiting and not self._busy, seconds)
+            while (self._waiting or self._busy) and (rest := min(until - time.monotonic(), left())) > 0:
+                self._changed.wait(min(rest, _SLICE))
             safe = self._last_safe == self._last_saved
         self.abandon()
         return safe
