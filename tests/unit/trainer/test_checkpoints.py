@@ -15,12 +15,14 @@ from modelyard_api.outcome import Reason
 from modelyard_api.run_document import RunDocument
 from modelyard_api.spec import S3Location
 from modelyard_api.status import DatasetStatus
+from modelyard_trainer.checkpoints import keeper
 from modelyard_trainer.checkpoints.folder import FolderShelf
 from modelyard_trainer.checkpoints.keeper import KeptCheckpoints
 from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.checkpoints.s3 import S3Shelf
 from modelyard_trainer.checkpoints.shelf import Count, Shelf
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.files import sha256
 from modelyard_trainer.patience import Patience
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.store.open import open_store
@@ -236,6 +238,26 @@ def test_a_snapshot_keeps_the_files_it_was_taken_with(yard: Yard) -> None:
     snapshot = yard.pod(2).keeper.restore()
     assert snapshot is not None
     assert snapshot.files["best.pt"].read_text() == "first"
+
+
+def test_a_file_that_stays_the_same_is_read_once(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(path: Path) -> str:
+        read.append(path.name)
+        return sha256(path)
+
+    monkeypatch.setattr(keeper, "sha256", counted)
+    pod = yard.pod(1)
+    pod.save_safely(1, 2, 3)
+    assert read.count("best.pt") == 1
+    pod.write_best("other")
+    pod.save_safely(4)
+    assert read.count("best.pt") == 2
+    pod.keeper.close(20)
+    snapshot = yard.pod(2).keeper.restore()
+    assert snapshot is not None
+    assert snapshot.files["best.pt"].read_text() == "other"
 
 
 def flip_a_bit(path: Path) -> None:

@@ -114,6 +114,7 @@ class KeptCheckpoints:
         self._last_saved: Position | None = None
         self._last_safe: Position | None = None
         self._numbers = itertools.count(1)
+        self._digests: dict[tuple[int, int, int, int], str] = {}
         self._changed = threading.Condition()
         self._waiting: _Pending | None = None
         self._busy = self._closing = self._abandoned = False
@@ -368,12 +369,8 @@ class KeptCheckpoints:
         state = self._put(written, written.name)
         files = {}
         for name, path in pending.files.items():
-            digest = sha256(path)
-            stored = f"{path.stem}-{digest}{path.suffix}"
-            known = self._inventory.has(stored)
-            files[name] = (
-                StoredFile(name=stored, sha256=digest, bytes=path.stat().st_size) if known else self._put(path, stored)
-            )
+            stored = f"{path.stem}-{self._digest(path)}{path.suffix}"
+            files[name] = self._stored(path, stored) if self._inventory.has(stored) else self._put(path, stored)
         data = self._progress.now.dataset
         manifest = CheckpointManifest(
             attempt=self._document.attempt,
@@ -398,10 +395,21 @@ class KeptCheckpoints:
         _log.info("the checkpoint of %s is safe", pending.position)
 
     def _put(self, path: Path, name: str) -> StoredFile:
-        digest = sha256(path)
+        stored = self._stored(path, name)
         self._shelf.upload(path, f"{self._folder}/{name}", self._count)
         self._inventory.added(name)
-        return StoredFile(name=name, sha256=digest, bytes=path.stat().st_size)
+        return stored
+
+    def _stored(self, path: Path, name: str) -> StoredFile:
+        return StoredFile(name=name, sha256=self._digest(path), bytes=path.stat().st_size)
+
+    def _digest(self, path: Path) -> str:
+        """The file's SHA-256, read once: the next snapshot links the same file, and there may be many large ones."""
+        found = path.stat()
+        content = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+        if content not in self._digests:
+            self._digests[content] = sha256(path)
+        return self._digests[content]
 
     def _count(self, _bytes: int) -> None:
         if self._abandoned:
