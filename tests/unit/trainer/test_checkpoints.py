@@ -26,6 +26,8 @@ from modelyard_trainer.files import sha256
 from modelyard_trainer.patience import Patience
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.store.open import open_store
+from modelyard_trainer.tasks.detection.architecture import find_architecture
+from modelyard_trainer.tasks.detection.history import History
 
 from tests.unit.trainer.conftest import RealStore, free_port, serve_store, store_folder
 from tests.unit.trainer.datasets import run_document
@@ -421,6 +423,60 @@ def test_an_end_that_cannot_wait_leaves_no_half_checkpoint(slow: tuple[SlowShelf
     assert shelf.begun.wait(5)
     assert not pod.keeper.close(0.2)
     assert not yard.names()
+
+
+def test_a_disk_that_fills_up_while_files_are_linked_gets_its_space_back(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = yard.pod(1)
+
+    def no_links(_path: Path, _target: Path) -> None:
+        raise OSError(95, "Operation not supported")
+
+    def no_space(_path: Path, target: Path) -> None:
+        target.write_text("the first part")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr("os.link", no_links)
+        full.setattr("shutil.copyfile", no_space)
+        pod.save(1)
+    assert "No space left" in pod.progress.now.notice
+    assert not list((pod.folder / "checkpoints").iterdir())
+    pod.save_safely(2)
+    pod.keeper.close(20)
+
+
+def test_what_was_brought_here_for_nothing_is_removed(yard: Yard) -> None:
+    pod = yard.pod(1)
+    pod.save_safely(3)
+    pod.keeper.close(20)
+    second = yard.pod(2)
+    assert second.keeper.restore() is not None
+    assert (second.folder / "restored").exists()
+    second.keeper.due(Position(0, 1))
+    assert not (second.folder / "restored").exists()
+
+
+def test_what_a_training_goes_on_from_lies_in_scratch_once(tmp_path: Path) -> None:
+    restored, results = tmp_path / "restored", tmp_path / "results"
+    restored.mkdir()
+    results.mkdir()
+    names = ("best.pt", "last.pt", "epoch1.pt")
+    for name in names:
+        (restored / name).write_text(name)
+    history = History(
+        results,
+        Progress(2, 4, 10),
+        architecture=find_architecture("yolov8n"),
+        classes=("a",),
+        image_size=64,
+        save_period=1,
+    )
+    state = {"epochs": [{"number": 1, "seconds": 1.0, "metrics": {}}], "best": None, "seconds": 0.0}
+    history.restore(Snapshot(Position(1), state, {name: restored / name for name in names}), state)
+    assert {name: path.read_text() for name, path in history.files().items()} == {name: name for name in names}
+    assert not list(restored.iterdir())
 
 
 def test_a_scratch_disk_that_is_full_does_not_end_the_training(yard: Yard) -> None:

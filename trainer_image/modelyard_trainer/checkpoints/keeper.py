@@ -44,6 +44,7 @@ _FOR_CLEANING_UP = 5.0
 """Seconds that an upload may take to remove what it began."""
 _HURRIED_PAUSE = 1.0
 _SLICE = 0.5
+_RESTORED = "restored"
 
 
 class AbandonedError(Exception):
@@ -150,6 +151,7 @@ class KeptCheckpoints:
         except OSError as error:  # a full disk must not end the training here: there will be another one
             self._progress.notice(f"the checkpoint of {snapshot.position} was not kept: {error}")
             _log.warning("the checkpoint of %s was not kept: %s", snapshot.position, error)
+            shutil.rmtree(folder, ignore_errors=True)
             return
         pending = _Pending(folder, snapshot.position, datetime.now(UTC), snapshot.state, files)
         with self._changed:
@@ -233,6 +235,7 @@ class KeptCheckpoints:
             return
         self._resumed_at = self._last_saved = self._last_safe = None
         self._inventory.declined()
+        shutil.rmtree(self._scratch / _RESTORED, ignore_errors=True)
         with self._changed:
             self._history = replace(self._history, resumed=None)
         self._progress.restored(None)
@@ -257,7 +260,7 @@ class KeptCheckpoints:
         manifest, data = found.manifest, self._progress.now.dataset
         if manifest.dataset is not None and data is not None and manifest.dataset != data.digest:
             raise _UnusableError("the data set has changed since")
-        folder = self._scratch / "restored"
+        folder = self._scratch / _RESTORED
         shutil.rmtree(folder, ignore_errors=True)
         state = self._bring(found, manifest.state, folder / "state" / manifest.state.name)
         files = {name: self._bring(found, file, folder / name) for name, file in manifest.files.items()}

@@ -39,7 +39,9 @@ class Checkpoints(Protocol):
     """Keeps snapshots of one run. The methods are called from the thread that trains."""
 
     def restore(self) -> Snapshot | None:
-        """The newest snapshot that verifies, its files downloaded into the scratch folder; None where there is none.
+        """The newest snapshot that verifies; None where there is none.
+
+        Its files lie in the scratch folder and are the task's: to move them from there spares their size.
 
         A task that cannot use it begins anew; that is understood from the next position that is asked about.
 

@@ -101,13 +101,13 @@ class History:
         return {name: self._results / name for name in names} if self._epochs else {}
 
     def restore(self, snapshot: Snapshot, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` and `files` were."""
+        """Go on from what `state` and `files` were; the snapshot's files are moved."""
         self._epochs = [Epoch(each["number"], each["seconds"], each["metrics"]) for each in state["epochs"]]
         self._best = ReportedBest.model_validate(state["best"]) if state["best"] else None
         self._began = self._clock() - state["seconds"]
         for name, path in snapshot.files.items():
             if path != self._results / name:
-                shutil.copyfile(path, self._results / name)
+                shutil.move(path, self._results / name)
         spent = sum(each.seconds for each in self._epochs) + float(state["seconds"])
         metrics = self._epochs[-1].metrics if self._epochs else {}
         self._progress.resumed(len(self._epochs), spent, metrics, self._best)
