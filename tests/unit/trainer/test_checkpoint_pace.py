@@ -97,6 +97,16 @@ def test_the_newest_is_the_furthest_then_the_later_attempts_then_the_later_one()
     assert inventory.candidates == [other, three, two, one]
 
 
+def test_what_a_pod_took_after_it_was_given_up_is_no_candidate_and_goes() -> None:
+    early, late = found("a", 1, 4), found("a", 1, 9, best="best-b.pt", minutes=7)
+    successor = [found("b", 2, 5, minutes=6), found("b", 2, 6, minutes=8)]
+    inventory = Inventory(3, "c", keep=9)
+    inventory.found(keys(early, late, *successor), [early, late, *successor])
+    assert inventory.candidates == [*reversed(successor), early]
+    assert late not in inventory.kept
+    assert inventory.superfluous() == [late.key, *sorted(keys(late) - {late.key})]
+
+
 def test_only_as_many_stay_as_are_asked_for_and_files_that_are_shared_stay_with_them() -> None:
     inventory = Inventory(1, "a", keep=2)
     first, second, third = found("a", 1, 1), found("a", 1, 2), found("a", 1, 3, best="best-b.pt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -621,6 +622,28 @@ def test_an_upload_that_nobody_waits_for_leaves_no_parts(store: RealStore, tmp_p
     pod.keeper.abandon()
     assert not client.list_multipart_uploads(Bucket="models", Prefix=key).get("Uploads")
     assert not [name for name in yard.names() if name.endswith("000.json")], "no manifest names what is not there"
+
+
+def test_a_pod_that_was_given_up_keeps_no_more_checkpoints(
+    store: RealStore, tmp_path: Path, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    yard = Yard(lambda: in_s3(store.endpoint, tmp_path, prefix), store.folder, tmp_path)
+    key = f"{prefix}/vision/run/uid-1/claim.json"
+
+    def claim(pod: str) -> None:
+        store.client().put_object(Bucket="models", Key=key, Body=json.dumps({"attempt": 1, "podUid": pod}).encode())
+
+    claim("pod-1")
+    pod = yard.pod(1)
+    pod.save_safely(1)
+    before = yard.names()
+    claim("pod-2")
+    for epochs in (2, 3):
+        pod.save(epochs)
+        eventually(lambda: not any(path.is_file() for path in (pod.folder / "checkpoints").rglob("*")))
+    assert not pod.keeper.close(20)
+    assert yard.names() == before
+    assert caplog.text.count("another pod is at work on this run") == 1
 
 
 def test_credentials_that_were_renewed_are_used(store: RealStore, tmp_path: Path, prefix: str) -> None:

@@ -79,6 +79,10 @@ class FolderShelf:
             if not besides or not path.is_relative_to(self._root / besides):
                 path.unlink(missing_ok=True)
 
+    def is_claimed_by_another(self, pod_uid: str) -> bool:  # noqa: ARG002 - the protocol's
+        """Who runs on a computer of one's own sees to that."""
+        return False
+
     def renew(self) -> None:
         """There are no credentials."""
 

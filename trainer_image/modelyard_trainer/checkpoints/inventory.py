@@ -23,12 +23,14 @@ class Inventory:
         self._others: list[Found] = []
         self._resumed: Found | None = None
         self._useless: set[str] = set()
+        self._stale: set[str] = set()
         self._files: dict[str, set[str]] = defaultdict(set)
 
     @property
     def candidates(self) -> list[Found]:
-        """What was found, the newest first."""
-        return sorted(self._others, key=lambda found: found.rank, reverse=True)
+        """What was found, the newest first, but for what a pod took that had been given up by then."""
+        valid = [found for found in self._others if found.key not in self._stale]
+        return sorted(valid, key=lambda found: found.rank, reverse=True)
 
     @property
     def kept(self) -> list[Found]:
@@ -46,6 +48,7 @@ class Inventory:
         manifests = list(manifests)
         later = {found.folder for found in manifests if found.manifest.attempt > self._attempt}
         self._others = manifests
+        self._stale = {each.key for each in manifests if each.is_stale_beside(manifests)}
         for key in keys:
             folder, _, name = key.rpartition("/")
             if folder not in later:

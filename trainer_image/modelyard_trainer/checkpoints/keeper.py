@@ -105,6 +105,7 @@ class KeptCheckpoints:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._shelf, self._document, self._progress = shelf, document, progress
+        self._pod_uid, self._replaced = pod_uid, False
         self._folder = AttemptLayout(pod_uid).checkpoints
         self._scratch = scratch
         self._patience = patience or Patience(AT_THE_START)
@@ -368,7 +369,12 @@ class KeptCheckpoints:
         return next(name for name in names if not self._inventory.has(manifest_name(name)))
 
     def _keep(self, pending: _Pending, written: Path) -> None:
-        """Upload what is not there yet, the manifest last."""
+        """Upload what is not there yet, the manifest last.
+
+        Raises:
+            AbandonedError: the run is another pod's by now, and what this one takes would only be in its way.
+        """
+        self._refuse_if_replaced()
         state = self._put(written, written.name)
         files = {}
         for name, path in pending.files.items():
@@ -387,6 +393,7 @@ class KeptCheckpoints:
         )
         stem = state.name.partition(".")[0]
         found = Found(self._folder, manifest_name(stem), manifest)
+        self._refuse_if_replaced()
         self._shelf.write(found.key, manifest.model_dump_json(by_alias=True, indent=2).encode() + b"\n")
         self._inventory.committed(found)
         described = found.described(self._shelf.uri(found.key))
@@ -396,6 +403,14 @@ class KeptCheckpoints:
             kept = (*self._history.kept, described)
             self._history = replace(self._history, taken=self._history.taken + 1, kept=kept)
         _log.info("the checkpoint of %s is safe", pending.position)
+
+    def _refuse_if_replaced(self) -> None:
+        if not self._shelf.is_claimed_by_another(self._pod_uid):
+            return
+        if not self._replaced:
+            self._replaced = True
+            _log.warning("another pod is at work on this run by now: no more checkpoints are kept")
+        raise AbandonedError
 
     def _put(self, path: Path, name: str) -> StoredFile:
         stored = self._stored(path, name)

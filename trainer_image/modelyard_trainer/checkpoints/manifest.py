@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -75,6 +76,13 @@ class Found:
     def rank(self) -> tuple[Position, int, datetime]:
         """What the newest has most of."""
         return self.manifest.position, self.manifest.attempt, self.manifest.taken_at
+
+    def is_stale_beside(self, others: Iterable[Found]) -> bool:
+        """Whether a later attempt had taken one when this one was taken: its pod had been given up, and nobody knew."""
+        mine = self.manifest
+        return any(
+            other.manifest.attempt > mine.attempt and other.manifest.taken_at < mine.taken_at for other in others
+        )
 
     def described(self, uri: str) -> Checkpoint:
         """This one as reports show it."""

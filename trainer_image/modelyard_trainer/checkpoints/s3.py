@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modelyard_api.layout import CLAIM
+
 from modelyard_trainer.checkpoints.shelf import Count
+from modelyard_trainer.store.destination import claimant
 from modelyard_trainer.store.s3 import S3Store
 
 
@@ -54,6 +57,11 @@ class S3Shelf:
         """Abort multipart uploads that were never completed."""
         folder = f"{below}/" if below else ""
         self._store.abort_uploads(self._key(folder), self._key(f"{besides}/") if besides else None)
+
+    def is_claimed_by_another(self, pod_uid: str) -> bool:
+        """Read the claim, which every pod writes before it begins."""
+        found = self._store.read(self._key(CLAIM))
+        return found is not None and claimant(found[0]) not in (None, pod_uid)
 
     def renew(self) -> None:
         """Read the Secret's files again."""

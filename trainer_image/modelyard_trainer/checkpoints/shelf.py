@@ -40,6 +40,9 @@ class Shelf(Protocol):
     def tidy(self, below: str = "", besides: str = "") -> None:
         """Remove what uploads that broke off left below the key `below`, but for those below `besides`."""
 
+    def is_claimed_by_another(self, pod_uid: str) -> bool:
+        """Whether another pod is at work on the run by now."""
+
     def renew(self) -> None:
         """Read credentials again that may have expired."""
 

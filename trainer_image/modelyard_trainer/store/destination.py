@@ -23,6 +23,14 @@ _PROBE = ".probe"
 _log = logging.getLogger("modelyard.store")
 
 
+def claimant(claim: bytes) -> str | None:
+    """UID of the pod that a claim names; None where it names none."""
+    try:
+        return str(json.loads(claim)["podUid"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 class S3Destination:
     """Where one attempt's results go. See `modelyard_trainer.destination.Destination` for the methods."""
 
@@ -115,7 +123,7 @@ class S3Destination:
 
     def _refuse_if_replaced(self) -> None:
         there = self._store.read(self._run.claim)
-        if there is not None and json.loads(there[0])["podUid"] != self._pod_uid:
+        if there is not None and claimant(there[0]) != self._pod_uid:
             raise RunError(Reason.INTERRUPTED, "another pod has taken this run over since, and publishes its results")
 
     def _upload(self, manifest: Manifest, uploaded: set[str], progress: Progress) -> None:
