@@ -491,6 +491,28 @@ def test_a_scratch_disk_that_is_full_does_not_end_the_training(yard: Yard) -> No
     pod.keeper.close(20)
 
 
+class FarAwayShelf(FolderShelf):
+    """Its addresses are longer than a report has room for."""
+
+    def uri(self, key: str) -> str:
+        """As long as a bucket and the longest key."""
+        return f"s3://models/{'deep/' * 210}{key}"
+
+
+def test_an_address_that_is_too_long_for_a_report_costs_no_checkpoint(tmp_path: Path) -> None:
+    yard = Yard(lambda: FarAwayShelf(tmp_path / "out", "uid-1"), tmp_path / "out", tmp_path)
+    pod = yard.pod(1, keep=2)
+    pod.save_safely(1, 2, 3)
+    assert pod.keeper.close(20)
+    assert (pod.keeper.history.taken, [each.epoch for each in pod.keeper.history.kept]) == (3, [2, 3])
+    second = yard.pod(2)
+    assert second.keeper.restore() is not None
+    checkpoint = second.progress.now.checkpoint
+    assert checkpoint is not None
+    assert len(checkpoint.uri) == 1024
+    assert checkpoint.uri.endswith("pod-1/checkpoints/e0003-s000000.json")
+
+
 class RefusingShelf(FolderShelf):
     """Refuses so often, with one error after the other, and then no more."""
 

@@ -393,10 +393,10 @@ class KeptCheckpoints:
         )
         stem = state.name.partition(".")[0]
         found = Found(self._folder, manifest_name(stem), manifest)
+        described = found.described(self._shelf.uri(found.key))
         self._refuse_if_replaced()
         self._shelf.write(found.key, manifest.model_dump_json(by_alias=True, indent=2).encode() + b"\n")
         self._inventory.committed(found)
-        described = found.described(self._shelf.uri(found.key))
         self._progress.checkpoint(described)
         with self._changed:
             self._last_safe = pending.position
@@ -443,7 +443,7 @@ class KeptCheckpoints:
                 self._inventory.removed(key)
         except Exception as error:  # whatever it is, newer ones must be kept
             _log.info("older checkpoints are not removed yet: %s", error)
-        kept = {self._shelf.uri(found.key) for found in self._inventory.kept}
+        kept = {found.described(self._shelf.uri(found.key)).uri for found in self._inventory.kept}
         with self._changed:
             self._history = replace(self._history, kept=tuple(each for each in self._history.kept if each.uri in kept))
 

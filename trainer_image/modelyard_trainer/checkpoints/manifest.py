@@ -15,6 +15,8 @@ from pydantic import ConfigDict, Field, StringConstraints
 from modelyard_trainer.checkpoints.model import Position
 
 _SUFFIX = ".json"
+_LONGEST_URI = 1024
+"""Characters that a report has room for; a bucket with the longest key needs more."""
 _NAME = re.compile(r"e(?P<epochs>\d{4,})-s(?P<step>\d{6,})(?:-\d+)?\.json")
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=255)]
 """A name without a folder, whoever wrote it."""
@@ -85,8 +87,11 @@ class Found:
         )
 
     def described(self, uri: str) -> Checkpoint:
-        """This one as reports show it."""
+        """This one as reports show it; a URI that is too long for them lacks its middle."""
         manifest = self.manifest
+        if len(uri) > _LONGEST_URI:
+            half = _LONGEST_URI // 2
+            uri = f"{uri[: half - 1]}…{uri[-half:]}"
         return Checkpoint(epoch=manifest.epochs, step=manifest.step, uri=uri, taken_at=manifest.taken_at)
 
 
