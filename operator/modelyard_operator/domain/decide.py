@@ -51,7 +51,7 @@ def decide(observed: Observed, settings: RunSettings, now: datetime) -> Decision
     if observed.run.deleting:
         return Decision(observed.run.status)
     status = observed.run.status if course.as_it_stands else status_for(situation, course)
-    tidy, look_again = tidying(situation)
+    tidy, look_again = tidying(situation, status)
     waits = [wait for wait in (course.requeue_after, look_again) if wait is not None]
     return Decision(status, (*course.actions, *tidy), min(waits, default=None))
 

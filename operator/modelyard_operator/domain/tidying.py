@@ -17,9 +17,13 @@ STRAY_AFTER = timedelta(seconds=60)
 """How long the Job of an ended attempt may take to notice that its pod has ended."""
 
 
-def tidying(situation: Situation) -> tuple[tuple[Action, ...], timedelta | None]:
-    """Actions for Jobs of attempts whose end already stands in status, and when to look again."""
-    status, run = situation.status, situation.observed.run
+def tidying(situation: Situation, status: TrainingRunStatus) -> tuple[tuple[Action, ...], timedelta | None]:
+    """Actions for Jobs of attempts that have ended, and when to look again.
+
+    `status` is what will stand when these actions are carried out: an end that is noted just now counts, since nothing
+    may happen to the run after it that would have it looked at.
+    """
+    run = situation.observed.run
     ended = {attempt.job_name: attempt for attempt in status.attempts if attempt.ended_at is not None}
     actions: list[Action] = []
     look_again: timedelta | None = None

@@ -578,6 +578,12 @@ class TestTidying:
         assert world.later(seconds=10).decide().actions == (LimitJob(world.jobs[1].name, TTL, 3600),)
         assert world.looked_at().decide().actions == ()
 
+    def test_an_end_learnt_late_is_tidied_up_after_although_no_event_comes_any_more(self) -> None:
+        """The operator was down when pod and Job ended: what it writes itself wakes nobody."""
+        world = a_run().begun().pod_running().pod_exits(0).job_ends("Complete").later(seconds=5)
+        assert world.decide().status.phase is Phase.COMPLETE
+        assert world.decide().requeue_after == timedelta(seconds=5)
+
     def test_how_long_a_finished_job_is_kept_may_be_changed_as_long_as_it_is_there(self) -> None:
         world = a_run(recovery={"ttlAfterFinished": "1h"}).begun().pod_running().pod_exits(0).job_ends("Complete")
         world.looked_at().later(seconds=10).looked_at().edited(recovery={"ttlAfterFinished": "2h"})
@@ -599,9 +605,9 @@ class TestTidying:
         """Kueue has taken the place away, and the next attempt's Job waits in the queue already."""
         world = a_run(resources={"queue": "team-a"}).begun().job_changed(suspended=False).pod_running()
         world.heard(epoch=1).looked_at().job_changed(suspended=True)
-        world.pod_changed(gone_by=world.now).pod_exits(143).looked_at()
+        world.pod_changed(gone_by=world.now).pod_exits(143)
         assert DeleteJob(world.jobs[1].name, "job-1") in world.decide().actions
-        world.looked_at()
+        world.looked_at().looked_at()
         assert (world.status.current_attempt, world.status.retries) == (2, 0)
 
     def test_another_runs_job_is_never_touched(self) -> None:
