@@ -15,8 +15,8 @@ class CheckpointPolicy(ApiModel):
     every: Annotated[
         PositiveDuration,
         Field(
-            description="Time between two checkpoints: at the end of an epoch, or inside one that lasts longer; 99999h "
-            "is as good as never."
+            description="Time between two checkpoints: at the end of an epoch, or inside one that lasts longer. One is "
+            "also taken when the pod is told to stop, at the very batch. 99999h is as good as never."
         ),
     ] = "5m"
     every_epochs: Annotated[

@@ -38,13 +38,15 @@ class OutOfMemory(ApiModel):
 
     action: Annotated[
         OnFailure,
-        Field(description="retry: the next attempt has a smaller batch, and uses up none of maxRetries. fail: none."),
+        Field(
+            description="retry: the next attempt has a smaller batch, and uses up none of maxRetries. fail: the run fails."
+        ),
     ] = OnFailure.RETRY
     factor: Annotated[
         float, Field(gt=0, lt=1, description="The next attempt's batch as a fraction of this one's, rounded down.")
     ] = 0.5
     min_batch_size: Annotated[int, Field(ge=1, le=65_536, description="The batch is made no smaller than this.")] = 1
-    max_reductions: Annotated[int, Field(ge=1, le=16, description="How often the batch is made smaller.")] = 4
+    max_reductions: Annotated[int, Field(ge=1, le=16, description="How often the batch is made smaller at most.")] = 4
     keep_effective_batch: Annotated[
         bool,
         Field(
@@ -74,7 +76,7 @@ class Divergence(ApiModel):
     learning_rate_factor: Annotated[
         float, Field(gt=0, lt=1, description="The next attempt's learning rates as a fraction of this one's.")
     ] = 0.1
-    max_retries: Annotated[int, Field(ge=1, le=16, description="How often the learning rate is lowered.")] = 2
+    max_retries: Annotated[int, Field(ge=1, le=16, description="How often the learning rate is lowered at most.")] = 2
 
 
 class Recovery(ApiModel):

@@ -232,7 +232,7 @@ class Training(ApiModel):
     rules: ClassVar = (
         Rule(
             "self.schedule.warmupEpochs == 0.0 || self.schedule.warmupEpochs <= double(self.epochs) - 1.0",
-            "must leave at least one of spec.training.epochs after the warm-up; 0 is no warm-up",
+            "must leave at least one of spec.training.epochs after the warm-up (3 by default); 0 is no warm-up",
             path=".schedule.warmupEpochs",
             holds=lambda training: (
                 training.schedule.warmup_epochs == 0 or training.schedule.warmup_epochs <= training.epochs - 1

@@ -115,13 +115,13 @@ BY_RULES = (
         "a warm-up as long as the training",
         {"spec.training.epochs": 10, "spec.training.schedule.warmupEpochs": 10},
         "spec.training.schedule.warmupEpochs",
-        "must leave at least one of spec.training.epochs after the warm-up; 0 is no warm-up",
+        "must leave at least one of spec.training.epochs after the warm-up (3 by default); 0 is no warm-up",
     ),
     Refusal(
         "a warm-up that leaves half an epoch",
         {"spec.training.epochs": 3, "spec.training.schedule.warmupEpochs": 2.5},
         "spec.training.schedule.warmupEpochs",
-        "must leave at least one of spec.training.epochs after the warm-up; 0 is no warm-up",
+        "must leave at least one of spec.training.epochs after the warm-up (3 by default); 0 is no warm-up",
     ),
     *(
         Refusal(

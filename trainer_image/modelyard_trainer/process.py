@@ -101,7 +101,12 @@ def _attempt(document: RunDocument, places: Places, progress: Progress, interrup
     except Exception as error:
         _log.exception("this was not foreseen")
         return Ending(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {_first_line(error)}")
-    return Ending(Reason.COMPLETED, "", finished.published, finished.primary)
+    return Ending(Reason.COMPLETED, _what_came_of(progress.now), finished.published, finished.primary)
+
+
+def _what_came_of(now: Snapshot) -> str:
+    best = f", best {now.best.metric} {now.best.value:.3f} in epoch {now.best.epoch}" if now.best else ""
+    return f"{now.epoch} of {now.epochs} epochs{best}; {len(now.artifacts)} files are published"
 
 
 def _interrupted(now: Snapshot) -> str:

@@ -113,10 +113,13 @@ def attempt_with_report(attempt: Attempt, report: ProgressReport) -> Attempt:
 
 
 def _progress(report: ProgressReport, before: Progress | None) -> Progress:
-    known = before or fresh_progress(report.epochs)
-    if not training_has_begun(known) and report.stage not in _NOT_YET_TRAINING:
-        # Now it is known from where the attempt really goes on.
-        known = fresh_progress(known.epochs)
+    known, stage = before or fresh_progress(report.epochs), report.stage
+    if not training_has_begun(known) and stage not in _NOT_YET_TRAINING:
+        if _says_where_it_is(report) or not known.percent:
+            known = fresh_progress(known.epochs)
+        else:
+            # It says that it trains before it has looked for a checkpoint: what is expected of it still stands.
+            stage = Stage.CHECKING
     epoch = max(report.epoch, report.resumed_from_epoch or 0, known.epoch)
     epochs = report.epochs or known.epochs
     percent = max(int(report.percent), known.percent)
@@ -128,8 +131,12 @@ def _progress(report: ProgressReport, before: Progress | None) -> Progress:
         percent_display=f"{percent}%",
         eta=display.duration(report.eta_seconds) if report.eta_seconds is not None else None,
         elapsed=display.duration(report.elapsed_seconds),
-        stage=report.stage,
+        stage=stage,
     )
+
+
+def _says_where_it_is(report: ProgressReport) -> bool:
+    return report.resumed_from_epoch is not None or report.epoch > 0 or report.percent > 0
 
 
 def _by_name(items: list[Named]) -> list[Named]:

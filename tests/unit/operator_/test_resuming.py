@@ -63,8 +63,11 @@ def test_from_the_very_beginning_is_an_epoch_too() -> None:
             [(FETCHING, {}), (Stage.CHECKING, {}), (TRAINING, {"epoch": 6, "percent": 20, "resumed_from_epoch": 6})],
             [(6, 19), (6, 19), (6, 20)],
         ),
-        # It had to begin anew
-        ([(FETCHING, {}), (TRAINING, {"epoch": 0}), (TRAINING, {"epoch": 1, "percent": 3})], [(6, 19), (0, 0), (1, 3)]),
+        # It says that it trains before it has looked, and then had to begin anew
+        (
+            [(FETCHING, {}), (TRAINING, {"epoch": 0}), (TRAINING, {"epoch": 1, "percent": 3})],
+            [(6, 19), (6, 19), (1, 3)],
+        ),
         # The newest was damaged: on from the one before it
         ([(TRAINING, {"epoch": 4, "percent": 13, "resumed_from_epoch": 4})], [(4, 13)]),
         # The first report is of later
