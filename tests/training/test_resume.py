@@ -220,6 +220,23 @@ def test_the_best_epoch_and_the_patience_of_earlier_attempts_count(
     assert [epoch.number for epoch in stopped.fit.epochs] == [1]
 
 
+def test_where_patience_ends_the_training_its_end_is_kept(references: dict[str, Reference], tmp_path: Path) -> None:
+    reference = references["AdamW"]
+    start = reference.trained.stored[Position(1)]
+    state = start.state()
+    state["training"] |= {"best_fitness": 0.9}
+    state["training"]["stopper"] |= {"best_fitness": 0.9, "best_epoch": 1}
+    spec = reference.document.spec
+    impatient = reference.document.model_copy(
+        update={"spec": spec.model_copy(update={"training": spec.training.model_copy(update={"patience": 1})})}
+    )
+    trained = train(impatient, reference.data, tmp_path / "first", Shelf(start=start.holding(state)))
+    assert [epoch.number for epoch in trained.fit.epochs] == [1, 2]
+    assert list(trained.stored) == [Position(2)]
+    again = train(impatient, reference.data, tmp_path / "again", Shelf(start=trained.stored[Position(2)]))
+    assert again.epochs == trained.epochs
+
+
 def test_with_half_the_batch_it_goes_on_where_the_pictures_end(
     references: dict[str, Reference], tmp_path: Path
 ) -> None:

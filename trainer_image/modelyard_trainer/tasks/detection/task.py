@@ -130,7 +130,11 @@ class DetectionTask:
             state = {"format": FORMAT, "fingerprint": identity, "training": numbers, "history": history.state()}
             context.checkpoints.save(Snapshot(position, state, history.files()))
 
-        guard = Guard(lambda: context.interruption.asked, context.checkpoints.due, keep)
+        def due(position: Position) -> bool:
+            # What ends before the epochs do must not be trained again either where an export fails or is interrupted.
+            return context.checkpoints.due(position) or (trainer.stop and not position.step)
+
+        guard = Guard(lambda: context.interruption.asked, due, keep)
         _log.info("training %s on %s, %d CPU threads", architecture.name, device, context.cpus)
         with explain_memory(self._document.batch_size), context.interruption.deferred():
             trainer = YardTrainer(
