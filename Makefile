@@ -71,7 +71,7 @@ unit: setup
 
 api: setup
 	@$(CLUSTER) tools
-	$(RUN)/pytest tests/api tests/integration
+	$(RUN)/pytest tests/api tests/integration tests/chaos --long-share $(LONG_SHARE)
 
 training: setup
 	$(RUN)/pytest tests/training

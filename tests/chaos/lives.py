@@ -62,7 +62,7 @@ class Fate:
         self._life = life
         self._done: set[tuple[int, str]] = set()
 
-    async def play(self, seconds: float = 60) -> None:
+    async def play(self, seconds: float) -> None:
         """From the run's creation until its last attempt has ended and the run is Complete or Failed."""
         await asyncio.to_thread(self._view.apply, self._run, **self._life.changes)
         loop = asyncio.get_running_loop()

@@ -96,10 +96,10 @@ class FaultProxy:
         write = Write(asked.run, asked.what, self._counts[asked.run, asked.what])
         self.writes.append(write)
         match next((fault for fault in self.faults if isinstance(fault, Kill | Refuse) and fault.write == write), None):
-            case Kill(side=Side.BEFORE) as fault:
-                return await self._kill(request, fault)
             case Kill() as fault:
-                await self._forward(request, body)
+                self.faults.remove(fault)
+                if fault.side is Side.AFTER:
+                    await self._forward(request, body)
                 return await self._kill(request, fault)
             case Refuse() as fault:
                 self._has_happened(fault)
@@ -108,8 +108,8 @@ class FaultProxy:
         return await self._forward(request, body)
 
     async def _kill(self, request: web.Request, fault: Kill) -> web.Response:
-        self._has_happened(fault)
         await self._strike()
+        self.happened.append(fault)
         if request.transport is not None:
             request.transport.abort()
         return web.Response()

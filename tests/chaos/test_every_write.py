@@ -1,0 +1,62 @@
+"""At each write the operator is killed, before and after it, or gets an error: the run ends as it would have ended."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.chaos.conftest import OpenLane
+from tests.chaos.faults import Kill, Refuse, Side
+from tests.chaos.lives import LIVES, SMOOTH
+from tests.chaos.recording import Recording
+from tests.chaos.stories import Story, tell
+
+LANES = 3
+AT_ONCE = 6
+PARTS = 4
+LONGER_LIVES = [life.name for life in LIVES if life is not SMOOTH]
+ERRORS = ((409, "Conflict", None), (429, "TooManyRequests", 1), (500, "InternalError", None))
+
+
+def killed(recording: Recording) -> list[Story]:
+    """A story for each write that was recorded and each side of it: a new write joins by itself."""
+    pairs = [(write, side) for write in recording.writes for side in Side]
+    return [
+        Story(recording, Kill(write.of(f"{recording.life.name}-{number}"), side), number)
+        for number, (write, side) in enumerate(pairs, 1)
+    ]
+
+
+def refused(recording: Recording) -> list[Story]:
+    """A story for each write that was recorded and each of the errors."""
+    pairs = [(write, error) for write in recording.writes for error in ERRORS]
+    return [
+        Story(recording, Refuse(write.of(f"{recording.life.name}-{number}"), *error), number)
+        for number, (write, error) in enumerate(pairs, 1)
+    ]
+
+
+async def test_of_a_smooth_life(recordings: dict[str, Recording], open_lane: OpenLane) -> None:
+    smooth = recordings[SMOOTH.name]
+    # Beside each other, as both mostly wait.
+    async with asyncio.TaskGroup() as together:
+        together.create_task(tell(open_lane, killed(smooth), lanes=LANES))
+        together.create_task(tell(open_lane, refused(smooth), lanes=1, at_once=AT_ONCE))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("life", LONGER_LIVES)
+async def test_killed_in_a_life_of_several_attempts(
+    recordings: dict[str, Recording], open_lane: OpenLane, life: str, part: int
+) -> None:
+    await tell(open_lane, killed(recordings[life])[part::PARTS], lanes=LANES)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("life", LONGER_LIVES)
+async def test_refused_in_a_life_of_several_attempts(
+    recordings: dict[str, Recording], open_lane: OpenLane, life: str
+) -> None:
+    await tell(open_lane, refused(recordings[life]), lanes=1, at_once=AT_ONCE)
