@@ -54,6 +54,7 @@ class FaultProxy:
         self._ssl = ssl.create_default_context(cadata=ca)
         self._strike = strike
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._deleted: set[str] = set()
         self._first_lists: dict[str, bytes] = {}
 
     async def __aenter__(self) -> Self:
@@ -92,6 +93,11 @@ class FaultProxy:
         return await self._write(request, asked, body) if asked.is_write else await self._forward(request, body)
 
     async def _write(self, request: web.Request, asked: About, body: bytes) -> web.StreamResponse:
+        if asked.method == "DELETE" and request.path in self._deleted:
+            # It may be asked for again as long as the first is not seen to be obeyed, or may not: chance, no new write.
+            return await self._forward(request, body)
+        if asked.method == "DELETE":
+            self._deleted.add(request.path)
         self._counts[asked.run, asked.what] += 1
         write = Write(asked.run, asked.what, self._counts[asked.run, asked.what])
         self.writes.append(write)
