@@ -87,7 +87,8 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.CREDENTIALS_REFUSED: Explanation(
         "The S3 service refused the credentials, or they do not allow what the run needs.",
         "Correct the Secret. A run needs to list and read the data set, and to list, read and write below "
-        "`artifacts.s3.uri`.",
+        "`artifacts.s3.uri`. A later attempt waits for credentials that worked before, and then ends as "
+        "StoreUnreachable.",
         TriedAgain.NEVER,
     ),
     Reason.ARCHITECTURE_UNKNOWN: Explanation(
@@ -122,7 +123,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.STORE_UNREACHABLE: Explanation(
         "The S3 service could not be reached, or not for long enough.",
         "Check `endpoint` and the network between the pod and the service.",
-        TriedAgain.COUNTED,
+        TriedAgain.FREE,
     ),
     Reason.DIVERGED: Explanation(
         "The loss became infinite or not a number. The seed makes another attempt go the same way.",

@@ -39,7 +39,8 @@ class OutOfMemory(ApiModel):
     action: Annotated[
         OnFailure,
         Field(
-            description="retry: the next attempt has a smaller batch, and uses up none of maxRetries. fail: the run fails."
+            description="retry: the next attempt has a smaller batch, and uses up none of maxRetries. "
+            "fail: the run fails."
         ),
     ] = OnFailure.RETRY
     factor: Annotated[
