@@ -71,7 +71,7 @@ unit: setup
 
 api: setup
 	@$(CLUSTER) tools
-	$(RUN)/pytest tests/api tests/integration tests/chaos --long-share $(LONG_SHARE)
+	$(RUN)/pytest tests/api tests/integration tests/chaos -m 'not long'
 
 training: setup
 	$(RUN)/pytest tests/training

@@ -19,11 +19,14 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareControlPlane]:
-    """A real API server, controllers, scheduler and two simulated nodes of 8 GPUs; a Job's pod runs there for 1 s.
+    """A real API server, controllers, scheduler and two simulated nodes; a Job's pod runs there for 1 s.
+
+    They have GPUs enough for the pods that other tests have left to themselves.
 
     The programs are built if they are missing, which takes minutes the first time.
     """
-    with bare_control_plane(tmp_path_factory.mktemp("control-plane"), BareOptions(kwok_nodes=2)) as plane:
+    options = BareOptions(kwok_nodes=2, gpus_per_node=1000)
+    with bare_control_plane(tmp_path_factory.mktemp("control-plane"), options) as plane:
         yield plane
 
 

@@ -45,7 +45,7 @@ def test_a_job_that_asks_for_a_gpu_completes_on_a_simulated_node(
 
 
 def test_a_job_that_asks_for_more_gpus_than_a_node_has_waits(control_plane: BareControlPlane, namespace: str) -> None:
-    _create_job(control_plane, namespace, gpus=9)
+    _create_job(control_plane, namespace, gpus=1001)
     pod = _wait(lambda: next((p for p in _pods(control_plane, namespace) if p["status"].get("conditions")), None))
     [scheduled] = [c for c in pod["status"]["conditions"] if c["type"] == "PodScheduled"]
     assert scheduled["status"] == "False"
