@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from modelyard_api.base import seconds
 from modelyard_api.spec import TrainingRunSpec
@@ -75,10 +76,13 @@ class Situation:
     @property
     def refusal(self) -> Refusal | None:
         """Why the Job of the latest attempt could not be created; None once there is one."""
-        refusal, latest = self.observed.refusal, self.latest
-        if refusal is None or latest is None or self.job is not None:
-            return None
-        return refusal if refusal.job_name == latest.job_name else None
+        latest = self.latest
+        return self.refusal_of(latest.job_name) if latest is not None and self.job is None else None
+
+    def refusal_of(self, job_name: str) -> Refusal | None:
+        """Why the Job of that name could not be created when it was last asked for."""
+        refusal = self.observed.refusal
+        return refusal if refusal is not None and refusal.job_name == job_name else None
 
     @property
     def clock(self) -> Clock:
@@ -113,3 +117,10 @@ class Course:
     requeue_after: timedelta | None = None
     as_it_stands: bool = False
     """The status is left as it is."""
+
+    @classmethod
+    def unchanged(cls, situation: Situation, **fields: Any) -> Course:
+        """The course that leaves the status as it is, but for `fields`."""
+        status = situation.status
+        told = status.reason or status.phase, status.message or ""
+        return cls(status.phase, *told, **{"as_it_stands": True, **fields})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from modelyard_api.outcome import Reason
@@ -15,7 +14,7 @@ _UNTIL_READ_AGAIN = timedelta(minutes=5)
 
 def leave_the_deleted(situation: Situation) -> Course | None:
     """A run that is being deleted takes its Jobs along by garbage collection: nothing is begun for it any more."""
-    return _as_it_stands(situation) if situation.observed.run.deleting else None
+    return Course.unchanged(situation) if situation.observed.run.deleting else None
 
 
 def leave_the_finished(situation: Situation) -> Course | None:
@@ -23,7 +22,7 @@ def leave_the_finished(situation: Situation) -> Course | None:
     if situation.status.phase not in (Phase.COMPLETE, Phase.FAILED):
         return None
     observed = situation.status.observed_generation == situation.observed.run.generation
-    return replace(_as_it_stands(situation), as_it_stands=observed)
+    return Course.unchanged(situation, as_it_stands=observed)
 
 
 def refuse_the_unreadable(situation: Situation) -> Course | None:
@@ -36,10 +35,5 @@ def refuse_the_unreadable(situation: Situation) -> Course | None:
     if run.spec is not None:
         return None
     if situation.status.attempts:
-        return replace(_as_it_stands(situation), requeue_after=_UNTIL_READ_AGAIN)
+        return Course.unchanged(situation, requeue_after=_UNTIL_READ_AGAIN)
     return Course(Phase.FAILED, Reason.SPEC_INVALID, f"this operator cannot read the spec: {run.spec_error}")
-
-
-def _as_it_stands(situation: Situation) -> Course:
-    status = situation.status
-    return Course(status.phase, status.reason or status.phase, status.message or "", as_it_stands=True)

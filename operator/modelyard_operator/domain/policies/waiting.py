@@ -79,14 +79,8 @@ def create_the_first_job(situation: Situation) -> Course | None:
         return None
     if abs(situation.now - run.created_at) > _YOUNG:
         return None
-    status = situation.status
-    return Course(
-        status.phase,
-        status.reason or status.phase,
-        actions=(CreateJob(_next_attempt(situation)),),
-        requeue_after=timedelta(0),
-        as_it_stands=True,
-    )
+    actions = (CreateJob(_next_attempt(situation)),)
+    return Course.unchanged(situation, actions=actions, requeue_after=timedelta(0))
 
 
 def begin_the_next_attempt(situation: Situation) -> Course:
@@ -97,10 +91,9 @@ def begin_the_next_attempt(situation: Situation) -> Course:
         begun = attempt.model_copy(update={"started_at": job.created_at, "job_uid": job.uid})
         # Its pod may have been seen before anybody knew what it belongs to: look again.
         return Course(Phase.STARTING, "JobCreated", message, begun, requeue_after=timedelta(0))
-    refusal = situation.observed.refusal
-    if refusal is not None and refusal.job_name == attempt.job_name:
-        return Course(Phase.STARTING, Reason.JOB_REFUSED, refusal.message, attempt, actions=(CreateJob(attempt),))
-    return Course(Phase.STARTING, "JobCreated", message, attempt, actions=(CreateJob(attempt),))
+    refusal = situation.refusal_of(attempt.job_name)
+    told = ("JobCreated", message) if refusal is None else (Reason.JOB_REFUSED, refusal.message)
+    return Course(Phase.STARTING, *told, attempt, actions=(CreateJob(attempt),))
 
 
 def _next_attempt(situation: Situation) -> Attempt:
