@@ -114,13 +114,20 @@ class Leadership:
 
     async def let_go(self) -> None:
         """Stop leading, so that a standby takes over at once."""
-        if not self._leads or self._record is None:
+        if self._leads:
+            await self._step_down("this replica ends")
+        # The loop may have ended in the middle of a write whose answer it never heard, so the Lease is read again;
+        # and that write may still be on its way, which only one more look tells.
+        for _ in range(2):
+            try:
+                found = await self._lease.read()
+                if found is not None and found.holder == self._identity:
+                    await self._lease.release(found)
+            except ConflictError:
+                continue
+            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+                _log.warning("the Lease was not let go", extra={"error": str(error)})
             return
-        await self._step_down("this replica ends")
-        try:
-            await self._lease.release(self._record)
-        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
-            _log.warning("the Lease was not let go", extra={"error": str(error)})
 
     async def _step(self) -> None:
         if self._leads:

@@ -23,6 +23,11 @@ class LeaseServer:
     stored: dict[str, Any] | None = None
     version: int = 0
     failing_for: set[str] = field(default_factory=set)
+    answers_to_writes: asyncio.Event = field(default_factory=asyncio.Event)
+    """While it is clear, writes take place but nobody hears of it."""
+
+    def __post_init__(self) -> None:
+        self.answers_to_writes.set()
 
     def client(self, name: str) -> KubeClient:
         return cast("KubeClient", _Client(self, name))
@@ -59,7 +64,9 @@ class _Client:
         return self.server.write(self.name, body, None)
 
     async def replace(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        return self.server.write(self.name, body, body["metadata"]["resourceVersion"])
+        written = self.server.write(self.name, body, body["metadata"]["resourceVersion"])
+        await self.server.answers_to_writes.wait()
+        return written
 
 
 @dataclass
@@ -146,6 +153,31 @@ async def test_a_leader_that_lets_go_is_followed_at_once(start: Start) -> None:
     await one.leadership.let_go()
     assert one.work.stopped == 1
     assert await eventually(two.leadership.leads) < 0.5
+
+
+async def test_a_leader_that_ends_in_the_middle_of_renewing_lets_go_all_the_same(
+    start: Start, server: LeaseServer
+) -> None:
+    one = start("one")
+    await eventually(one.leadership.leads)
+    server.answers_to_writes.clear()
+    before = server.version
+    await eventually(lambda: server.version > before)
+    await one.end()
+    server.answers_to_writes.set()
+    await one.leadership.let_go()
+    assert server.read("one")["spec"]["holderIdentity"] == ""
+
+
+async def test_who_lets_go_leaves_the_lease_of_another_alone(start: Start, server: LeaseServer) -> None:
+    one = start("one")
+    await eventually(one.leadership.leads)
+    two = start("two")
+    await eventually(lambda: two.leadership.looked_at is not None)
+    await one.end()
+    await eventually(two.leadership.leads)
+    await one.leadership.let_go()
+    assert server.read("two")["spec"]["holderIdentity"] == "two"
 
 
 async def test_a_leader_that_vanishes_is_followed_when_its_lease_has_run_out(start: Start) -> None:
