@@ -14,7 +14,13 @@ from pydantic import Field
 
 from modelyard_api import GROUP
 from modelyard_api.base import ApiModel
-from modelyard_api.spec import ImageCache, Training, TrainingRunSpec
+from modelyard_api.spec import (
+    DEFAULT_WARMUP_BIAS_LEARNING_RATE,
+    DEFAULT_WARMUP_MOMENTUM,
+    ImageCache,
+    Training,
+    TrainingRunSpec,
+)
 
 RUN_ANNOTATION = f"{GROUP}/run"
 """Annotation of the pod template that carries the document."""
@@ -70,7 +76,12 @@ class RunDocument(ApiModel):
         """
         asked, factor = self.spec.training, self.learning_rate_factor
         optimizer = {"learning_rate": asked.optimizer.learning_rate * factor}
-        schedule = {"warmup_bias_learning_rate": asked.schedule.warmup_bias_learning_rate * factor}
+        bias_rate, momentum = asked.schedule.warmup_bias_learning_rate, asked.schedule.warmup_momentum
+        schedule = {
+            "warmup_bias_learning_rate": (DEFAULT_WARMUP_BIAS_LEARNING_RATE if bias_rate is None else bias_rate)
+            * factor,
+            "warmup_momentum": DEFAULT_WARMUP_MOMENTUM if momentum is None else momentum,
+        }
         return asked.model_copy(
             update={
                 "batch_size": self.batch_size,

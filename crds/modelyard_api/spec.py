@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints
 from modelyard_api import GROUP
 from modelyard_api.base import ApiModel, Atomic, Matches, Rule
 from modelyard_api.checkpoints import CheckpointPolicy
+from modelyard_api.classification import Classification
 from modelyard_api.detection import Detection
 from modelyard_api.quantity import quantity
 from modelyard_api.recovery import Recovery
@@ -86,6 +87,15 @@ class DatasetFormat(StrEnum):
 
     YOLO = "yolo"
     COCO = "coco"
+    IMAGE_FOLDER = "image-folder"
+    TABLE = "table"
+
+
+FORMATS = {
+    Task.DETECTION: (DatasetFormat.YOLO, DatasetFormat.COCO),
+    Task.CLASSIFICATION: (DatasetFormat.IMAGE_FOLDER, DatasetFormat.TABLE),
+}
+"""How labels are written, for each task that this version trains."""
 
 
 class Dataset(ApiModel):
@@ -112,8 +122,10 @@ class Dataset(ApiModel):
     format: Annotated[
         DatasetFormat,
         Field(
-            description="How labels are written: yolo (images/ and labels/ with a text file for each picture, "
-            "and data.yaml) or coco (one JSON file)."
+            description="How labels are written. For detection: yolo (images/ and labels/ with a text file for each "
+            "picture, and data.yaml) or coco (one JSON file). For classification: image-folder (a folder for each "
+            "class, below train/, val/ and test/ or in one tree) or table (one file that spec.classification.table "
+            "describes)."
         ),
     ] = DatasetFormat.YOLO
     validation_split: Annotated[
@@ -135,6 +147,15 @@ class Dataset(ApiModel):
             " its own.",
         ),
     ] = 1.0
+    limit: Annotated[
+        int | None,
+        Field(
+            ge=2,
+            le=2**31 - 1,
+            description="Most pictures that are used of each split, for a quick trial; chosen by the seed and the "
+            "pictures' names.",
+        ),
+    ] = None
 
 
 class Model(ApiModel):
@@ -145,8 +166,8 @@ class Model(ApiModel):
         StringConstraints(max_length=128),
         Matches("must be the name of an architecture, such as yolov5nu", (r"^[A-Za-z0-9][A-Za-z0-9._-]*$",)),
         Field(
-            description="Name of the architecture, such as yolov5nu. It is built from its architecture file and"
-            " starts at random."
+            description="Name of the architecture, such as yolov5nu (ultralytics, for detection) or resnet18 (timm, "
+            "for classification). It starts at random."
         ),
     ]
 
@@ -163,8 +184,26 @@ class OptimizerName(StrEnum):
     SGD = "SGD"
 
 
+_WITH_BETAS = (
+    OptimizerName.ADAMW,
+    OptimizerName.ADAM,
+    OptimizerName.ADAMAX,
+    OptimizerName.NADAM,
+    OptimizerName.RADAM,
+)
+
+
 class Optimizer(ApiModel):
     """How weights are updated."""
+
+    rules: ClassVar = (
+        Rule(
+            f"!has(self.beta2) || self.name in {[name.value for name in _WITH_BETAS]}",
+            "is for AdamW, Adam, Adamax, NAdam and RAdam only; leave it out",
+            path=".beta2",
+            holds=lambda optimizer: optimizer.beta2 is None or optimizer.name in _WITH_BETAS,
+        ),
+    )
 
     name: Annotated[OptimizerName, Field(description="Which optimizer.")] = OptimizerName.ADAMW
     learning_rate: Annotated[
@@ -173,6 +212,10 @@ class Optimizer(ApiModel):
     momentum: Annotated[
         float, Field(ge=0, lt=1, description="Momentum of SGD and RMSProp; beta1 of the Adam family.")
     ] = 0.9
+    beta2: Annotated[
+        float | None,
+        Field(ge=0, lt=1, description="Second beta of the Adam family; 0.999 without it. Not for detection."),
+    ] = None
     weight_decay: Annotated[
         float, Field(ge=0, le=1, description="Weight decay, of weights only: not of biases and normalisation.")
     ] = 5e-4
@@ -183,6 +226,10 @@ class ScheduleName(StrEnum):
 
     COSINE = "cosine"
     LINEAR = "linear"
+
+
+DEFAULT_WARMUP_MOMENTUM, DEFAULT_WARMUP_BIAS_LEARNING_RATE = 0.8, 0.1
+"""Detection's, as in ultralytics."""
 
 
 class Schedule(ApiModel):
@@ -199,11 +246,23 @@ class Schedule(ApiModel):
         ),
     ] = 3.0
     warmup_momentum: Annotated[
-        float, Field(ge=0, lt=1, description="Momentum of SGD and RMSProp at the start of warm-up.")
-    ] = 0.8
+        float | None,
+        Field(
+            ge=0,
+            lt=1,
+            description="Momentum of SGD and RMSProp at the start of warm-up; only for detection. Without it, "
+            f"{DEFAULT_WARMUP_MOMENTUM:g}.",
+        ),
+    ] = None
     warmup_bias_learning_rate: Annotated[
-        float, Field(ge=0, le=1, description="Learning rate of biases at the start of warm-up.")
-    ] = 0.1
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="Learning rate of biases at the start of warm-up; only for detection. Without it, "
+            f"{DEFAULT_WARMUP_BIAS_LEARNING_RATE:g}.",
+        ),
+    ] = None
     final_fraction: Annotated[
         float,
         Field(gt=0, le=1, description="The last epoch's learning rate as a fraction of the initial one."),
@@ -224,6 +283,9 @@ class ImageCache(StrEnum):
     NONE = "none"
     MEMORY = "memory"
     DISK = "disk"
+
+
+DETECTION_IMAGE_SIZE = 640
 
 
 class Training(ApiModel):
@@ -264,9 +326,10 @@ class Training(ApiModel):
             ge=32,
             le=8192,
             multiple_of=32,
-            description="Side in pixels of the square that pictures are scaled and padded to; a multiple of 32.",
+            description="Side in pixels of the square that pictures are made to; a multiple of 32. The default is "
+            "detection's: other tasks must say theirs.",
         ),
-    ] = 640
+    ] = DETECTION_IMAGE_SIZE
     optimizer: Annotated[Optimizer, Field(description="How weights are updated.")] = Optimizer()
     schedule: Annotated[Schedule, Field(description="How the learning rate changes over the epochs.")] = Schedule()
     patience: Annotated[
@@ -302,8 +365,28 @@ class Training(ApiModel):
         ),
     ] = 0
     freeze: Annotated[
-        int, Field(ge=0, le=1000, description="How many layers, counted from the input, are not trained.")
+        int,
+        Field(ge=0, le=1000, description="How many layers, counted from the input, are not trained; for detection."),
     ] = 0
+    gradient_clip: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1000,
+            description="Largest norm of all gradients together; larger ones are scaled down to it. Without it they "
+            "are left as they are. Not for detection, which clips at 10 always.",
+        ),
+    ] = None
+    ema_decay: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="Validate and publish a running average of the weights, which at each step keeps this share of "
+            "itself (less in the first steps), such as 0.999. Without it the weights themselves. Not for detection, "
+            "which averages always.",
+        ),
+    ] = None
     deterministic: Annotated[
         bool,
         Field(description="Use only algorithms that give the same result every time, even where they are slower."),
@@ -347,8 +430,8 @@ class Export(ApiModel):
     dynamic: Annotated[
         bool,
         Field(
-            description="Leave batch size, height and width open instead of fixing them to one picture of the "
-            "training's image size; only for onnx."
+            description="Leave batch size and, for detection, height and width open instead of fixing them to one "
+            "picture of the training's image size; only for onnx."
         ),
     ] = False
     tolerance: Annotated[
@@ -357,7 +440,7 @@ class Export(ApiModel):
             gt=0,
             le=10,
             description="Largest difference allowed between this file's raw outputs and PyTorch's on validation"
-            " pictures (boxes in pixels divided by the image size, scores as they are); above it "
+            " pictures (boxes in pixels divided by the image size, scores and logits as they are); above it "
             "the run fails.",
         ),
     ] = 1e-3
@@ -549,18 +632,99 @@ class Approval(ApiModel):
     approved: Annotated[bool, Field(description="May be set at any time; the run starts once it is true.")] = False
 
 
+_NOT_FOR_DETECTION: tuple[tuple[str, Callable[[Training], object]], ...] = (
+    ("optimizer.beta2", lambda training: training.optimizer.beta2),
+    ("gradientClip", lambda training: training.gradient_clip),
+    ("emaDecay", lambda training: training.ema_decay),
+)
+"""Fields that ultralytics has no word for."""
+
 SPEC_RULES = (
     Rule(
-        "self.task == 'detection'",
-        "must be detection, the one task that this version trains",
+        "self.task in ['detection', 'classification']",
+        "must be detection or classification, the tasks that this version trains",
         path=".task",
-        holds=lambda spec: spec.task is Task.DETECTION,
+        holds=lambda spec: spec.task in FORMATS,
+    ),
+    *(
+        Rule(
+            f"self.task == '{task.value}' || !has(self.{task.value})",
+            f"is for task {task.value} only; leave it out",
+            path=f".{task.value}",
+            holds=lambda spec, task=task: spec.task is task or getattr(spec, task.value) is None,
+        )
+        for task in FORMATS
+    ),
+    *(
+        Rule(
+            f"self.task != '{task.value}' || self.dataset.format in {[each.value for each in formats]}",
+            f"must be {' or '.join(formats)} for {task.value}",
+            path=".dataset.format",
+            holds=lambda spec, task=task, formats=formats: spec.task is not task or spec.dataset.format in formats,
+        )
+        for task, formats in FORMATS.items()
     ),
     Rule(
-        "self.task == 'detection' || !has(self.detection)",
-        "is for task detection only; leave it out",
-        path=".detection",
-        holds=lambda spec: spec.task is Task.DETECTION or spec.detection is None,
+        "self.dataset.format != 'table' || self.task != 'classification' || "
+        "(has(self.classification) && has(self.classification.table))",
+        "needs spec.classification.table, which says what the table's fields mean",
+        path=".dataset.format",
+        holds=lambda spec: (
+            spec.dataset.format is not DatasetFormat.TABLE
+            or spec.task is not Task.CLASSIFICATION
+            or (spec.classification is not None and spec.classification.table is not None)
+        ),
+    ),
+    Rule(
+        "self.dataset.format == 'table' || !has(self.classification) || !has(self.classification.table)",
+        "is for dataset.format table only; leave it out",
+        path=".classification.table",
+        holds=lambda spec: (
+            spec.dataset.format is DatasetFormat.TABLE
+            or spec.classification is None
+            or spec.classification.table is None
+        ),
+    ),
+    Rule(
+        "!has(self.classification) || self.dataset.validationSplit + self.classification.testSplit < 1.0",
+        "must leave pictures to train on: spec.dataset.validationSplit and it must be below 1 together",
+        path=".classification.testSplit",
+        holds=lambda spec: (
+            spec.classification is None or spec.dataset.validation_split + spec.classification.test_split < 1
+        ),
+    ),
+    Rule(
+        f"self.task != 'classification' || self.training.imageSize != {DETECTION_IMAGE_SIZE}",
+        f"must be said for classification, where {DETECTION_IMAGE_SIZE} fits none; 224 fits most architectures",
+        path=".training.imageSize",
+        holds=lambda spec: spec.task is not Task.CLASSIFICATION or spec.training.image_size != DETECTION_IMAGE_SIZE,
+    ),
+    Rule(
+        "self.task == 'detection' || self.training.freeze == 0",
+        "is for task detection only; leave it out or set it to 0",
+        path=".training.freeze",
+        holds=lambda spec: spec.task is Task.DETECTION or spec.training.freeze == 0,
+    ),
+    *(
+        Rule(
+            f"self.task == 'detection' || !has(self.training.schedule.{field})",
+            "is for task detection only; leave it out",
+            path=f".training.schedule.{field}",
+            holds=lambda spec, name=name: spec.task is Task.DETECTION or getattr(spec.training.schedule, name) is None,
+        )
+        for field, name in (
+            ("warmupMomentum", "warmup_momentum"),
+            ("warmupBiasLearningRate", "warmup_bias_learning_rate"),
+        )
+    ),
+    *(
+        Rule(
+            f"self.task != 'detection' || !has(self.training.{field})",
+            "is not for detection; leave it out",
+            path=f".training.{field}",
+            holds=lambda spec, read=read: spec.task is not Task.DETECTION or read(spec.training) is None,
+        )
+        for field, read in _NOT_FOR_DETECTION
     ),
     Rule(
         "self.training.amp == 'disabled' || self.resources.gpus > 0",
@@ -608,13 +772,19 @@ class TrainingRunSpec(ApiModel):
 
     rules: ClassVar = SPEC_RULES
 
-    task: Annotated[Task, Field(description="What kind of model is trained. This version trains detection.")]
+    task: Annotated[
+        Task, Field(description="What kind of model is trained. This version trains detection and classification.")
+    ]
     dataset: Annotated[Dataset, Field(description="The pictures and labels that the model learns from.")]
     model: Annotated[Model, Field(description="What is trained.")]
     training: Annotated[Training, Field(description="How it is trained, whatever the task.")] = Training()
     detection: Annotated[Detection | None, Field(description="What only detection knows: losses and augmentation.")] = (
         None
     )
+    classification: Annotated[
+        Classification | None,
+        Field(description="What only classification knows: labels, augmentation and the metric."),
+    ] = None
     export: Annotated[
         list[Export],
         Atomic(),

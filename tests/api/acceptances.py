@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.api.manifests import Changes
+from tests.api.manifests import CLASSIFICATION, TABLE, Changes
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,59 @@ ACCEPTED = (
     Acceptance(
         "a validation of one's own",
         {"spec.detection": {"validation": {"conf": 0.01, "iou": 0.6, "maxDet": 100, "agnosticNms": True}}},
+    ),
+    Acceptance("as little as can be said of a classification", CLASSIFICATION),
+    Acceptance(
+        "a classification with everything",
+        {
+            **CLASSIFICATION,
+            "spec.training.optimizer": {"name": "AdamW", "momentum": 0.9, "beta2": 0.98},
+            "spec.training.gradientClip": 1,
+            "spec.training.emaDecay": 0.999,
+            "spec.dataset.limit": 64,
+            "spec.classification": {
+                "classes": ["cat", "dog"],
+                "testSplit": 0.1,
+                "resize": "pad",
+                "augment": {
+                    "horizontalFlip": 0,
+                    "verticalFlip": 0.5,
+                    "cropArea": 0.5,
+                    "randAugment": {"magnitude": 7, "operations": 2},
+                    "mixup": 0.2,
+                },
+                "balance": "sampling",
+                "labelSmoothing": 0.1,
+                "dropout": 0.2,
+                "metric": "accuracy",
+            },
+        },
+    ),
+    Acceptance("angles in bins", {**TABLE, "spec.classification.table.label": {"field": "angle", "binDegrees": 3}}),
+    Acceptance(
+        "years in a region of each picture",
+        {
+            **TABLE,
+            "spec.classification.table": {
+                "file": "metadata/metadata.json",
+                "picture": "pictures/{uid}.jpg",
+                "label": {"field": "year", "numbers": {"first": 1909, "last": 2024}},
+                "filter": {"side": "obverse"},
+                "splitBy": "coin",
+                "roi": {"file": "metadata/roi_coordinates.json", "region": "date", "padding": 0.1},
+            },
+        },
+    ),
+    Acceptance(
+        "labels with exceptions",
+        {
+            **TABLE,
+            "spec.classification.table.label": {
+                "field": "type",
+                "exceptions": [{"field": "side", "equals": "obverse", "label": "obverse"}],
+                "missing": "unknown",
+            },
+        },
     ),
     Acceptance("no export", {"spec.export": []}),
     Acceptance(

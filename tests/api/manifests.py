@@ -25,6 +25,20 @@ RIGHT: Manifest = {
 }
 """As little as a TrainingRun can say."""
 
+CLASSIFICATION: Changes = {
+    "spec.task": "classification",
+    "spec.dataset.format": "image-folder",
+    "spec.model.architecture": "resnet18",
+    "spec.training.imageSize": 224,
+}
+"""Changes that make a classification of it."""
+TABLE: Changes = {
+    **CLASSIFICATION,
+    "spec.dataset.format": "table",
+    "spec.classification": {"table": {"label": {"field": "type"}}, "augment": {"horizontalFlip": 0}},
+}
+"""Changes that make a classification by a metadata table of it."""
+
 
 def changed(changes: Changes, base: Manifest = RIGHT) -> Manifest:
     """`base` with each value put at its dotted path, such as `spec.training.epochs` or `spec.export.0.opset`."""
@@ -37,5 +51,5 @@ def changed(changes: Changes, base: Manifest = RIGHT) -> Manifest:
         if value is ABSENT:
             place.pop(last, None)
         else:
-            place[int(last) if isinstance(place, list) else last] = value
+            place[int(last) if isinstance(place, list) else last] = deepcopy(value)
     return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.api.manifests import ABSENT, Changes
+from tests.api.manifests import ABSENT, CLASSIFICATION, TABLE, Changes
 
 A_NAME = "must be a Kubernetes name: lower-case letters, digits, hyphens and dots"
 A_BUCKET = "must be s3://BUCKET/PREFIX, such as s3://datasets/digits/v1/"
@@ -16,6 +16,7 @@ BYTES = "must be a number of bytes above zero, such as 16Gi"
 A_TIME = "must be a length of time above zero, such as 90s, 30m or 1h30m"
 A_RUN_NAME = "must be at most 63 lower-case letters, digits and hyphens, since Jobs and folders are named after it"
 TWICE = "must not ask for the same format, opset and dynamic twice"
+A_PATH = "must be a path below the data set's folder, such as metadata/metadata.json"
 FIXED = "is fixed once the run has started; create a new TrainingRun with another name"
 
 
@@ -48,9 +49,9 @@ BY_RULES = (
             f"the task {task}",
             {"spec.task": task},
             "spec.task",
-            "must be detection, the one task that this version trains",
+            "must be detection or classification, the tasks that this version trains",
         )
-        for task in ("classification", "face-id", "reid")
+        for task in ("face-id", "reid")
     ),
     # Where the data comes from and the results go
     Refusal(
@@ -137,6 +138,132 @@ BY_RULES = (
         {"spec.task": "classification", "spec.detection": {}},
         "spec.detection",
         "is for task detection only; leave it out",
+    ),
+    # Tasks
+    Refusal(
+        "classification's block with another task",
+        {"spec.classification": {}},
+        "spec.classification",
+        "is for task classification only; leave it out",
+    ),
+    Refusal(
+        "a detection of image folders",
+        {"spec.dataset.format": "image-folder"},
+        "spec.dataset.format",
+        "must be yolo or coco for detection",
+    ),
+    Refusal(
+        "a classification of YOLO's labels",
+        {**CLASSIFICATION, "spec.dataset.format": "yolo"},
+        "spec.dataset.format",
+        "must be image-folder or table for classification",
+    ),
+    Refusal(
+        "a table that nobody describes",
+        {**CLASSIFICATION, "spec.dataset.format": "table"},
+        "spec.dataset.format",
+        "needs spec.classification.table, which says what the table's fields mean",
+    ),
+    Refusal(
+        "image folders with a table",
+        {**CLASSIFICATION, "spec.classification": {"table": {"label": {"field": "type"}}}},
+        "spec.classification.table",
+        "is for dataset.format table only; leave it out",
+    ),
+    Refusal(
+        "pictures to validate and test on, and none to train on",
+        {**CLASSIFICATION, "spec.dataset.validationSplit": 0.5, "spec.classification.testSplit": 0.5},
+        "spec.classification.testSplit",
+        "must leave pictures to train on: spec.dataset.validationSplit and it must be below 1 together",
+    ),
+    Refusal(
+        "a classification of pictures as large as detection's",
+        {**CLASSIFICATION, "spec.training.imageSize": ABSENT},
+        "spec.training.imageSize",
+        "must be said for classification, where 640 fits none; 224 fits most architectures",
+    ),
+    Refusal(
+        "frozen layers of a classifier",
+        {**CLASSIFICATION, "spec.training.freeze": 2},
+        "spec.training.freeze",
+        "is for task detection only; leave it out or set it to 0",
+    ),
+    *(
+        Refusal(
+            f"{field} of a classifier",
+            {**CLASSIFICATION, f"spec.training.schedule.{field}": 0.1},
+            f"spec.training.schedule.{field}",
+            "is for task detection only; leave it out",
+        )
+        for field in ("warmupMomentum", "warmupBiasLearningRate")
+    ),
+    *(
+        Refusal(
+            f"{field} of a detector",
+            {f"spec.training.{field}": 0.99},
+            f"spec.training.{field}",
+            "is not for detection; leave it out",
+        )
+        for field in ("optimizer.beta2", "gradientClip", "emaDecay")
+    ),
+    Refusal(
+        "SGD with a second beta",
+        {**CLASSIFICATION, "spec.training.optimizer": {"name": "SGD", "beta2": 0.999}},
+        "spec.training.optimizer.beta2",
+        "is for AdamW, Adam, Adamax, NAdam and RAdam only; leave it out",
+    ),
+    Refusal(
+        "mirrored pictures of angles",
+        {**TABLE, "spec.classification.augment": {}, "spec.classification.table.label.binDegrees": 3},
+        "spec.classification.augment",
+        "must set horizontalFlip and verticalFlip to 0 and leave out randAugment, which turns pictures: with "
+        "binDegrees their angle would be another one",
+    ),
+    Refusal(
+        "bins that do not fill the circle",
+        {**TABLE, "spec.classification.table.label.binDegrees": 7},
+        "spec.classification.table.label.binDegrees",
+        "must divide 360, such as 3 for 120 classes",
+    ),
+    Refusal(
+        "bins with a label of their own for what is missing",
+        {**TABLE, "spec.classification.table.label": {"field": "angle", "binDegrees": 3, "missing": "none"}},
+        "spec.classification.table.label.binDegrees",
+        "makes classes of angles by itself; leave out numbers, exceptions and missing",
+    ),
+    Refusal(
+        "years with a label of their own for what is missing",
+        {
+            **TABLE,
+            "spec.classification.table.label": {
+                "field": "year",
+                "numbers": {"first": 1909, "last": 2024},
+                "missing": "none",
+            },
+        },
+        "spec.classification.table.label.numbers",
+        "makes classes of whole numbers by itself; leave out exceptions and missing",
+    ),
+    Refusal(
+        "years that end before they begin",
+        {**TABLE, "spec.classification.table.label.numbers": {"first": 2024, "last": 1909}},
+        "spec.classification.table.label.numbers",
+        "must have `first` below `last`, and at most 10000 numbers",
+    ),
+    *(
+        Refusal(
+            f"{field} with an absolute path",
+            {**TABLE, f"spec.classification.{field}": "/etc/passwd"},
+            f"spec.classification.{field}",
+            A_PATH,
+        )
+        for field in ("table.file", "table.picture")
+    ),
+    Refusal(
+        "regions with an absolute path",
+        {**TABLE, "spec.classification.table.roi": {"file": "/etc/passwd", "region": "date"}},
+        "spec.classification.table.roi.file",
+        A_PATH,
     ),
     *(
         Refusal(
