@@ -35,11 +35,21 @@ def train(
         Path | None,
         typer.Option(help="Folder that what nobody keeps lies in until the end, instead of the system's own."),
     ] = None,
+    *,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A field below spec and its value, such as training.epochs=1; may be repeated."),
+    ] = None,
+    subset: Annotated[
+        int | None,
+        typer.Option(min=2, help="Most pictures of each split, for a quick trial: the same as --set dataset.limit=N."),
+    ] = None,
 ) -> None:
     """Run a TrainingRun on this computer, without Kubernetes."""
     from modelyard_cli.train import train_here  # noqa: PLC0415 - half a second
 
-    raise typer.Exit(train_here(manifest, output, dataset, scratch))
+    wanted = [*(settings or []), *([f"dataset.limit={subset}"] if subset is not None else [])]
+    raise typer.Exit(train_here(manifest, output, dataset, scratch, wanted))
 
 
 @dataset_app.command("push")

@@ -6,10 +6,11 @@ import json
 import logging
 import tempfile
 import uuid
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from modelyard_api.loading import load_run
+from modelyard_api.loading import parse_run, read_run
 from modelyard_api.outcome import EXIT_CODES, ExitCode, Reason
 from modelyard_api.run_document import RunDocument
 from modelyard_api.spec import Artifacts, Dataset, TrainingRunSpec
@@ -25,12 +26,27 @@ from modelyard_trainer.terminal import TerminalProgress
 from rich.console import Console
 from rich.logging import RichHandler
 
+from modelyard_cli.settings import with_settings
+
 _NAMESPACE = uuid.UUID("6d0b6f1e-52f4-4e0c-9a53-0d6a2c8a4f10")
 """Of the UIDs that are made of manifests."""
 
 
-def train_here(manifest: Path, output: Path | None, dataset: Path | None, scratch: Path | None) -> int:
+def train_here(
+    manifest: Path,
+    output: Path | None,
+    dataset: Path | None,
+    scratch: Path | None,
+    settings: Sequence[str] = (),
+) -> int:
     """Train and say how it went.
+
+    Args:
+        manifest: a file with a TrainingRun.
+        output: folder for the results, instead of what the manifest says.
+        dataset: folder with the data set, instead of what the manifest says.
+        scratch: folder for what nobody keeps.
+        settings: fields that are set otherwise, such as `training.epochs=1`.
 
     Returns:
         The exit code: the same as that of the trainer in a pod.
@@ -38,10 +54,13 @@ def train_here(manifest: Path, output: Path | None, dataset: Path | None, scratc
     console = Console(stderr=True)
     _log_to(console)
     try:
-        document = document_of(load_run(manifest.read_text(encoding="utf-8")), output, dataset)
+        wanted, notices = with_settings(read_run(manifest.read_text(encoding="utf-8")), settings)
+        document = document_of(parse_run(wanted), output, dataset)
     except ValueError as error:
         console.print(f"{manifest}: {error}", style="red", markup=False, highlight=False)
         return ExitCode.USER_ERROR
+    for notice in notices:
+        console.print(notice, style="yellow", markup=False, highlight=False)
     with ExitStack() as stack:
         if scratch is not None:
             scratch.mkdir(parents=True, exist_ok=True)

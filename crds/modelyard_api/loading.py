@@ -26,6 +26,15 @@ def load_run(text: str) -> TrainingRun:
     Raises:
         InvalidRunError: the text is not YAML, holds no TrainingRun or several, or one that breaks the schema or a rule.
     """
+    return parse_run(read_run(text))
+
+
+def read_run(text: str) -> dict[str, object]:
+    """The one TrainingRun in a YAML or JSON text, as it is written.
+
+    Raises:
+        InvalidRunError: the text is not YAML, holds no TrainingRun or several.
+    """
     try:
         found = documents(text)
     except NotYamlError as error:
@@ -33,7 +42,7 @@ def load_run(text: str) -> TrainingRun:
     runs = [document for document in found if isinstance(document, dict) and document.get("kind") == KIND]
     if len(runs) != 1:
         raise InvalidRunError([Problem("", f"must hold one object of kind {KIND}; found {len(runs)}")])
-    return parse_run(runs[0])
+    return runs[0]
 
 
 def parse_run(document: object) -> TrainingRun:

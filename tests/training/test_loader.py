@@ -70,9 +70,10 @@ def test_mosaics_rest_in_the_last_epochs_and_draw_from_the_pool_before(data: Che
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_epoch_can_be_entered_at_any_batch(data: CheckedDataset, workers: int) -> None:
-    from modelyard_trainer.tasks.detection.loader import EpochLoader  # noqa: PLC0415 - only after `prepare`
+    from modelyard_trainer.loop.loader import EpochLoader  # noqa: PLC0415
 
-    loader = EpochLoader(pictures(data), workers, pin_memory=False)
+    ordered = pictures(data)
+    loader = EpochLoader(ordered, ordered.order.batch_size, workers, collate=ordered.collate_fn, pin_memory=False)
     try:
         for epoch in (0, 1, PLAIN_FROM):
             whole = [batch["img"] for batch in loader.epoch(epoch)]

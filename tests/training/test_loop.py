@@ -21,8 +21,8 @@ from tests.unit.trainer.test_dataset_check import check
 )
 def test_our_loop_is_theirs(architecture: str, optimizer: str, schedule: str, tmp_path: Path) -> None:
     prepare(tmp_path, threads=2)
-    from modelyard_trainer.tasks.detection.loop import Guard, Watch  # noqa: PLC0415 - only after `prepare`
-    from modelyard_trainer.tasks.detection.state import capture  # noqa: PLC0415
+    from modelyard_trainer.loop.guard import Guard, Watch  # noqa: PLC0415
+    from modelyard_trainer.tasks.detection.state import capture  # noqa: PLC0415 - only after `prepare`
     from modelyard_trainer.tasks.detection.trainer import YardTrainer  # noqa: PLC0415
     from ultralytics.engine.trainer import BaseTrainer  # noqa: PLC0415
 

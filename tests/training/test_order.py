@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 from modelyard_trainer.checkpoints.model import Position, Snapshot
-from modelyard_trainer.tasks.detection.order import Order, Purpose, draw_from, drawing
-from modelyard_trainer.tasks.detection.resume import FORMAT, fingerprint, why_not
+from modelyard_trainer.loop.drawing import Purpose, draw_from, drawing
+from modelyard_trainer.loop.resume import fingerprint, why_not
+from modelyard_trainer.tasks.detection.order import Order
 from modelyard_trainer.tasks.detection.schedule import Schedule
 
 from tests.unit.trainer.datasets import make_dataset, run_document
@@ -22,6 +23,9 @@ from tests.unit.trainer.test_dataset_check import check
 def draws() -> tuple[float, float, float]:
     """One number of each generator."""
     return random.random(), float(np.random.random()), float(torch.rand(1))
+
+
+FORMAT = "modelyard/detection-training/v1"
 
 
 def test_each_epoch_has_every_picture_once_in_an_order_of_its_own() -> None:
@@ -104,16 +108,16 @@ def test_a_snapshot_is_used_for_its_own_training_only(tmp_path: Path) -> None:
     wanted = fingerprint(run_document(), data, data.classes)
     files = {"best.pt": tmp_path, "last.pt": tmp_path}
     state = {"format": FORMAT, "fingerprint": wanted}
-    assert why_not(Snapshot(Position(2, 3), state, files), wanted) is None
-    assert why_not(Snapshot(Position(0, 3), state), wanted) is None
-    assert why_not(Snapshot(Position(2, 3), state), wanted) == (
+    assert why_not(Snapshot(Position(2, 3), state, files), wanted, FORMAT) is None
+    assert why_not(Snapshot(Position(0, 3), state), wanted, FORMAT) is None
+    assert why_not(Snapshot(Position(2, 3), state), wanted, FORMAT) == (
         "the checkpoint of epoch 3, batch 3 came without best.pt and last.pt, so the training began anew"
     )
-    assert why_not(Snapshot(Position(2), {}, files), wanted) == (
+    assert why_not(Snapshot(Position(2), {}, files), wanted, FORMAT) == (
         f"the checkpoint of epoch 2 is not a {FORMAT}, so the training began anew"
     )
     other = {"format": FORMAT, "fingerprint": {**wanted, "classes": ["cat"], "imageSize": 320}}
-    assert why_not(Snapshot(Position(2), other, files), wanted) == (
+    assert why_not(Snapshot(Position(2), other, files), wanted, FORMAT) == (
         "the checkpoint of epoch 2 is of another training (classes cat, now cat, dog; imageSize 320, now 640), "
         "so the training began anew"
     )
@@ -130,7 +134,7 @@ def test_a_snapshot_is_used_for_its_own_training_only(tmp_path: Path) -> None:
     ],
 )
 def test_with_another_batch_size_pictures_count(position: Position, was: int, size: int, here: Position) -> None:
-    from modelyard_trainer.tasks.detection.state import in_batches_of  # noqa: PLC0415 - imports ultralytics
+    from modelyard_trainer.loop.state import in_batches_of  # noqa: PLC0415
 
     pictures = 10 if was == 4 else 100
     assert in_batches_of(size, position, was, pictures) == here

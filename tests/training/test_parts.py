@@ -11,11 +11,11 @@ from modelyard_api.outcome import Reason
 from modelyard_api.spec import Export, ExportFormat
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.tasks.base import BEST, TaskContext
 from modelyard_trainer.tasks.detection.architecture import find_architecture
 from modelyard_trainer.tasks.detection.checkpoint import Checkpoint, load_checkpoint
-from modelyard_trainer.tasks.detection.memory import explain_memory
 from modelyard_trainer.tasks.detection.offline import prepare
 from PIL import Image
 
@@ -91,7 +91,7 @@ def test_differences_count_boxes_by_the_image_size_and_never_pass_what_is_no_num
 
 
 def test_exports_come_in_the_order_of_preference() -> None:
-    from modelyard_trainer.tasks.detection.export import in_order  # noqa: PLC0415
+    from modelyard_trainer.tasks.exporting import in_order  # noqa: PLC0415
 
     onnx, script = Export(format=ExportFormat.ONNX), Export(format=ExportFormat.TORCHSCRIPT)
     other = Export(format=ExportFormat.ONNX, opset=14)
@@ -124,7 +124,7 @@ def test_other_errors_stay_what_they_are() -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_attempt() -> None:
-    from modelyard_trainer.tasks.detection.loop import refuse_divergence  # noqa: PLC0415 - only after `prepare`
+    from modelyard_trainer.loop.guard import refuse_divergence  # noqa: PLC0415
 
     refuse_divergence(3, {"box_loss": torch.tensor(1.5)})
     with pytest.raises(RunError, match="not a number any more in epoch 4 \\(box_loss nan\\)") as ended:

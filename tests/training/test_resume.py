@@ -93,10 +93,10 @@ class Reference:
 @pytest.fixture(scope="module", autouse=True)
 def _every_batch_counts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     prepare(tmp_path_factory.mktemp("ultralytics"), threads=2)
-    from modelyard_trainer.tasks.detection import loop  # noqa: PLC0415 - only after `prepare`
+    from modelyard_trainer.loop import guard  # noqa: PLC0415
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "ASK_EVERY", 0.0)
+        patch.setattr(guard, "ASK_EVERY", 0.0)
         yield
 
 

@@ -30,12 +30,14 @@ def fields(model: type[ApiModel], path: str) -> Iterator[str]:
             yield f"{path}.{name}"
 
 
+REFUSED = ("training.optimizer.beta2", "training.gradient_clip", "training.ema_decay")
+"""Fields that the API refuses for detection."""
 ALL_FIELDS = [path for name, model in MODELS.items() for path in fields(model, name)]
 
 
 def test_every_field_is_mapped_once() -> None:
     mapped = [each.field for each in TABLE] + list(BATCH_FIELDS)
-    assert sorted(mapped) == sorted(ALL_FIELDS)
+    assert sorted([*mapped, *REFUSED]) == sorted(ALL_FIELDS)
     arguments = [each.argument for each in TABLE]
     assert len(set(arguments)) == len(arguments)
 
@@ -61,7 +63,7 @@ def changed(field: str) -> RunDocument:
     elif isinstance(old, Enum):
         new = next(member for member in type(old) if member is not old)
     else:
-        new = old + 1 if isinstance(old, int) else old / 2 or 0.25
+        new = old + 1 if isinstance(old, int) else (old or 0.5) / 2
     update: ApiModel = block.model_copy(update={path[-1]: new})
     for depth in range(len(path) - 2, -1, -1):
         outer = reduce(getattr, path[:depth], MODELS[section]())

@@ -24,11 +24,10 @@ from modelyard_trainer.checkpoints.s3 import S3Shelf
 from modelyard_trainer.checkpoints.shelf import Count, Shelf
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import sha256
+from modelyard_trainer.loop.history import History
 from modelyard_trainer.patience import Patience
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.store.open import open_store
-from modelyard_trainer.tasks.detection.architecture import find_architecture
-from modelyard_trainer.tasks.detection.history import History
 
 from tests.unit.trainer.conftest import RealStore, free_port, serve_store, store_folder
 from tests.unit.trainer.datasets import run_document
@@ -469,9 +468,8 @@ def test_what_a_training_goes_on_from_lies_in_scratch_once(tmp_path: Path) -> No
     history = History(
         results,
         Progress(2, 4, 10),
-        architecture=find_architecture("yolov8n"),
-        classes=("a",),
-        image_size=64,
+        metric="accuracy",
+        write=lambda _path, _epoch, _metrics, _weights: None,
         save_period=1,
     )
     state = {"epochs": [{"number": 1, "seconds": 1.0, "metrics": {}}], "best": None, "seconds": 0.0}

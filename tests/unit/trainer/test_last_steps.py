@@ -9,7 +9,7 @@ from modelyard_trainer.termination import write_termination_message
 
 
 def test_a_picture_that_cannot_be_drawn_is_named_and_the_others_are_there(tmp_path: Path) -> None:
-    from modelyard_trainer.tasks.detection.evaluate import drawn  # noqa: PLC0415
+    from modelyard_trainer.tasks.plots import drawn  # noqa: PLC0415
 
     def fails(path: Path) -> None:
         path.write_text("half a picture")

@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from modelyard_api.outcome import Reason
 from modelyard_api.spec import DatasetFormat
 
 from modelyard_trainer.dataset.coco import read_coco
-from modelyard_trainer.dataset.images import picture_size
 from modelyard_trainer.dataset.labels import LabelError, parse_labels
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects, Picture
-from modelyard_trainer.dataset.split import lowest, split_by_seed
+from modelyard_trainer.dataset.reading import Checked, Tell, Unchecked, check_all, nobody
+from modelyard_trainer.dataset.split import at_most, lowest, split_by_seed
 from modelyard_trainer.dataset.yolo import label_of, read_layout
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import format_checksums
-
-Tell = Callable[[int, int], None]
-"""Hears how many pictures of how many are checked."""
-_TELL_EVERY = 100
-
-
-@dataclass(frozen=True)
-class _Unchecked:
-    """A picture and how its objects are found once its size is known."""
-
-    name: str
-    objects: Callable[[int, int], tuple[Objects, int]]
-
-
-@dataclass(frozen=True)
-class _Checked:
-    picture: Picture | None
-    error: RunError | None = None
-    repeated: int = 0
 
 
 def check_dataset(
@@ -46,9 +25,10 @@ def check_dataset(
     *,
     validation_split: float,
     fraction: float,
+    limit: int | None = None,
     seed: int,
     threads: int,
-    tell: Tell = lambda _done, _all: None,
+    tell: Tell = nobody,
 ) -> CheckedDataset:
     """Read every picture and label of a detection data set, and split it.
 
@@ -59,13 +39,13 @@ def check_dataset(
     if layout is DatasetFormat.COCO:
         coco = read_coco(folder)
         classes, splits, notices = coco.classes, coco.splits, list(coco.notices)
-        unchecked = {name: _Unchecked(name, coco.reader(name)) for name in coco.names}
+        unchecked = {name: Unchecked(name, coco.reader(name)) for name in coco.names}
     else:
         yolo = read_layout(folder)
         classes, splits, notices = yolo.description.classes, yolo.splits, yolo.notices
         names = sorted(set().union(*splits.values()))
-        unchecked = {name: _Unchecked(name, _yolo_reader(folder, name, len(classes))) for name in names}
-    checked = _check_all(folder, list(unchecked.values()), threads, tell)
+        unchecked = {name: Unchecked(name, _yolo_reader(folder, name, len(classes))) for name in names}
+    checked = check_all(folder, list(unchecked.values()), threads, tell)
     pictures = {picture.name: picture for picture in (each.picture for each in checked) if picture is not None}
     notices += _notices(checked, pictures.values())
     training, validation = list(splits["train"]), list(splits.get("val", ()))
@@ -74,44 +54,20 @@ def check_dataset(
         training, validation = [n for n in training if n not in chosen], [n for n in training if n in chosen]
     if fraction < 1:
         training = sorted(lowest(training, max(1, round(len(training) * fraction)), seed, salt="fraction"))
+    training, validation, test = (
+        at_most(limit, names, seed) for names in (training, validation, list(splits.get("test", ())))
+    )
     dataset = CheckedDataset(
         classes=classes,
         training=tuple(pictures[name] for name in training),
         validation=tuple(pictures[name] for name in validation),
-        test=tuple(pictures[name] for name in splits.get("test", ())),
+        test=tuple(pictures[name] for name in test),
         digest=hashlib.sha256(format_checksums(fetched.digests).encode()).hexdigest(),
         split_by_seed="val" not in splits,
         notices=tuple(notices),
     )
     _check_objects(dataset)
     return dataset
-
-
-def _check_all(folder: Path, unchecked: Sequence[_Unchecked], threads: int, tell: Tell) -> list[_Checked]:
-    done: list[_Checked] = []
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        for each in pool.map(lambda one: _check_one(folder, one), unchecked):
-            done.append(each)
-            if len(done) % _TELL_EVERY == 0 or len(done) == len(unchecked):
-                tell(len(done), len(unchecked))
-    errors = [each.error for each in done if each.error is not None]
-    if errors:
-        more = f" (and {len(errors) - 1} more files are wrong)" if len(errors) > 1 else ""
-        raise RunError(errors[0].reason, f"{errors[0].message}{more}")
-    return done
-
-
-def _check_one(folder: Path, unchecked: _Unchecked) -> _Checked:
-    path = folder / unchecked.name
-    try:
-        width, height = picture_size(path)
-    except ValueError as error:
-        return _Checked(None, RunError(Reason.IMAGE_UNREADABLE, f"{unchecked.name} cannot be read: {error}"))
-    try:
-        objects, repeated = unchecked.objects(width, height)
-    except RunError as error:
-        return _Checked(None, error)
-    return _Checked(Picture(unchecked.name, path, width, height, objects), repeated=repeated)
 
 
 def _yolo_reader(folder: Path, picture: str, classes: int) -> Callable[[int, int], tuple[Objects, int]]:
@@ -143,7 +99,7 @@ def _check_objects(dataset: CheckedDataset) -> None:
             )
 
 
-def _notices(checked: Iterable[_Checked], pictures: Iterable[Picture]) -> list[str]:
+def _notices(checked: Iterable[Checked], pictures: Iterable[Picture]) -> list[str]:
     repeated = sum(each.repeated for each in checked)
     background = sum(1 for picture in pictures if not len(picture.objects))
     notices = []

@@ -17,7 +17,7 @@ from modelyard_trainer.files import files_below, sha256_of_all
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress
 
-_READ = SUFFIXES | {".txt", ".json", ".yaml", ".yml"}
+_READ = SUFFIXES | {".csv", ".txt", ".json", ".yaml", ".yml"}
 
 
 def fetch(

@@ -47,13 +47,18 @@ class Objects:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture and what is in it. `name` is its path below the data set's folder, and tells it from all others."""
+    """A picture and what is in it. `name` is its path below the data set's folder, and tells it from all others.
+
+    For classification it holds one object: its class, and the box that is looked at.
+    """
 
     name: str
     path: Path
     width: int
     height: int
     objects: Objects
+    angle: float | None = None
+    """Degrees that the class was made of, where it is a bin of angles."""
 
 
 @dataclass(frozen=True, eq=False)

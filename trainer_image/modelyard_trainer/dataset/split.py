@@ -33,9 +33,22 @@ def split_by_seed(names: Sequence[str], share: float, seed: int) -> frozenset[st
 
 def lowest(names: Sequence[str], count: int, seed: int, *, salt: str) -> list[str]:
     """The `count` names whose hash is smallest. Another `salt` makes another, independent choice."""
+    return sorted(names, key=lambda name: _digest(salt, seed, name))[:count]
 
-    def rank(name: str) -> bytes:
-        # Normalised, since some file systems hand back é as two code points.
-        return hashlib.sha256(f"{salt}\n{seed}\n{unicodedata.normalize('NFC', name)}".encode()).digest()
 
-    return sorted(names, key=rank)[:count]
+def _digest(salt: str, seed: int, name: str) -> bytes:
+    # Normalised, since some file systems hand back é as two code points.
+    return hashlib.sha256(f"{salt}\n{seed}\n{unicodedata.normalize('NFC', name)}".encode()).digest()
+
+
+def at_most(limit: int | None, names: Sequence[str], seed: int) -> list[str]:
+    """The names, or `limit` of them where there are more, in their order."""
+    if limit is None or len(names) <= limit:
+        return list(names)
+    chosen = set(lowest(names, limit, seed, salt="limit"))
+    return [name for name in names if name in chosen]
+
+
+def draw_of(name: str, seed: int) -> float:
+    """A number from 0 to 1 that belongs to a name, whatever else there is."""
+    return int.from_bytes(_digest("side", seed, name)[:8], "big") / 2**64

@@ -13,7 +13,10 @@ from modelyard_trainer.errors import RunError
 from modelyard_trainer.tasks.base import Task, TaskContext
 
 GROUP = "modelyard.tasks"
-_BUILT_IN = {TaskName.DETECTION: "modelyard_trainer.tasks.detection.task:DetectionTask"}
+_BUILT_IN = {
+    TaskName.DETECTION: "modelyard_trainer.tasks.detection.task:DetectionTask",
+    TaskName.CLASSIFICATION: "modelyard_trainer.tasks.classification.task:ClassificationTask",
+}
 
 
 def load_task(name: TaskName) -> Callable[[TaskContext], Task]:

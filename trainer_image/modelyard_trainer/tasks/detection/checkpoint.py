@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard_trainer.files import write_atomically
+from modelyard_trainer.tasks.detection.architecture import Architecture
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,6 +48,20 @@ class Checkpoint:
         buffer = io.BytesIO()
         torch.save(content, buffer)
         write_atomically(path, buffer.getvalue())
+
+
+def write_weights(
+    path: Path,
+    epoch: int,
+    metrics: Mapping[str, float],
+    weights: Mapping[str, Tensor],
+    *,
+    architecture: Architecture,
+    classes: tuple[str, ...],
+    image_size: int,
+) -> None:
+    """Write the weights of an epoch as a `Checkpoint`."""
+    Checkpoint(architecture.name, architecture.file, classes, image_size, epoch, metrics, weights).save(path)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,8 @@ from modelyard_trainer.tasks.detection import plots
 from modelyard_trainer.tasks.detection.arguments import ultralytics_arguments
 from modelyard_trainer.tasks.detection.checkpoint import Checkpoint, build_model, load_checkpoint
 from modelyard_trainer.tasks.detection.pictures import CheckedPictures, picture_options
+from modelyard_trainer.tasks.plots import draw_confusion, draw_curves, drawn
 
-_log = logging.getLogger("modelyard.detection")
 _SHOWN = 12
 """Pictures on the sheet of predictions."""
 _CONFIDENT = 0.25
@@ -41,8 +39,10 @@ def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tu
     confusion = examiner.confusion_matrix.matrix
     notices = drawn(
         {
-            "curves.png": lambda path: plots.draw_curves(epochs, path),
-            "confusion_matrix.png": lambda path: plots.draw_confusion(confusion, checkpoint.classes, path),
+            "curves.png": lambda path: draw_curves(epochs, ("mAP50", "mAP50-95", "precision", "recall"), path),
+            "confusion_matrix.png": lambda path: draw_confusion(
+                confusion, [*checkpoint.classes, "background"], path, "counts; score above 0.25, IoU above 0.45"
+            ),
             "precision_recall.png": lambda path: plots.draw_precision_recall(
                 box.px, box.prec_values, box.ap50, seen, path
             ),
@@ -64,23 +64,6 @@ def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tu
         },
         notices=notices,
     )
-
-
-def drawn(pictures: Mapping[str, Callable[[Path], None]], folder: Path) -> tuple[str, ...]:
-    """Draw each picture into `folder`; one that cannot be drawn is no reason to throw a trained model away.
-
-    Returns:
-        A sentence for each picture that is missing.
-    """
-    notices = []
-    for name, draw in pictures.items():
-        try:
-            draw(folder / name)
-        except Exception as error:
-            _log.exception("%s could not be drawn", name)
-            (folder / name).unlink(missing_ok=True)
-            notices.append(f"plots/{name} is missing, since it could not be drawn: {error}")
-    return tuple(notices)
 
 
 def _examine(context: TaskContext, data: CheckedDataset, checkpoint: Checkpoint, device: str) -> _Examiner:

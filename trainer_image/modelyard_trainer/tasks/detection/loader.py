@@ -8,17 +8,13 @@ from copy import copy
 from typing import Any
 
 import numpy as np
-from torch.utils.data import DataLoader, Sampler
 from ultralytics.data.augment import Compose, Mosaic
 
 from modelyard_trainer.dataset.model import Picture
-from modelyard_trainer.tasks.detection.order import Order, Purpose, drawing
+from modelyard_trainer.loop.drawing import Purpose, drawing
+from modelyard_trainer.loop.loader import Place
+from modelyard_trainer.tasks.detection.order import Order
 from modelyard_trainer.tasks.detection.pictures import CheckedPictures
-
-Place = tuple[int, int]
-"""(epoch, position in its order), both counted from 0."""
-_PREFETCHED = 4
-"""Batches that each worker has ready, as with ultralytics."""
 
 
 class OrderedPictures(CheckedPictures):
@@ -66,53 +62,6 @@ class OrderedPictures(CheckedPictures):
 
     def _partners(self) -> list[int]:
         return random.choices(self._pool, k=3)  # noqa: S311 - no secret
-
-
-class EpochLoader(DataLoader[Any]):
-    """Batches of one epoch at a time, from any step on. Workers stay for the next epoch, and wait for it."""
-
-    def __init__(self, pictures: OrderedPictures, workers: int, *, pin_memory: bool) -> None:
-        self._places = _Places(len(pictures))
-        super().__init__(
-            pictures,
-            batch_size=pictures.order.batch_size,
-            sampler=self._places,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            prefetch_factor=_PREFETCHED if workers else None,
-            collate_fn=pictures.collate_fn,
-            pin_memory=pin_memory,
-        )
-
-    def epoch(self, epoch: int, step: int = 0) -> Iterator[dict[str, Any]]:
-        """The batches of an epoch (counted from 0), without the first `step` ones."""
-        assert self.batch_size is not None  # noqa: S101 - it was given above
-        self._places.begin(epoch, step * self.batch_size)
-        return iter(self)
-
-    def close(self) -> None:
-        """End the workers."""
-        if self._iterator is not None:
-            self._iterator._shutdown_workers()  # type: ignore[attr-defined]
-            self._iterator = None
-
-
-class _Places(Sampler[Place]):
-    """The places of one epoch from a position on."""
-
-    def __init__(self, pictures: int) -> None:
-        self._pictures = pictures
-        self._epoch = self._start = 0
-
-    def begin(self, epoch: int, start: int) -> None:
-        self._epoch, self._start = epoch, start
-
-    def __iter__(self) -> Iterator[Place]:
-        epoch = self._epoch
-        return ((epoch, position) for position in range(self._start, self._pictures))
-
-    def __len__(self) -> int:
-        return self._pictures
 
 
 def _mosaics(transform: Any) -> Iterator[Any]:

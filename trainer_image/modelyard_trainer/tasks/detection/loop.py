@@ -5,24 +5,17 @@ Imports ultralytics: `offline.prepare` comes first.
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from modelyard_api.outcome import Reason
 from ultralytics.utils.torch_utils import autocast, unwrap_model
 
 from modelyard_trainer.checkpoints.model import Position
-from modelyard_trainer.errors import Interrupted, RunError
-from modelyard_trainer.tasks.detection.order import Purpose, draw_from
+from modelyard_trainer.errors import Interrupted
+from modelyard_trainer.loop.drawing import Purpose, draw_from
+from modelyard_trainer.loop.guard import Guard, Pace, Watch, refuse_divergence
 from modelyard_trainer.tasks.detection.schedule import Schedule
 from modelyard_trainer.tasks.detection.state import capture
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 METRICS = {
     "metrics/mAP50(B)": "mAP50",
@@ -30,30 +23,8 @@ METRICS = {
     "metrics/precision(B)": "precision",
     "metrics/recall(B)": "recall",
 }
-ASK_EVERY = 3.0
-"""Seconds between two questions, within an epoch, whether a snapshot is due."""
 _CLEAR_ABOVE = 0.5
 """Share of the GPU's memory in use above which what torch keeps for later is given back, as ultralytics does."""
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What is called while training goes on. Epochs and steps count from 1."""
-
-    step: Callable[[int, int, int, Mapping[str, Tensor]], None]
-    epoch: Callable[[int, Mapping[str, float], bool, Mapping[str, Any]], None]
-    """(epoch, metrics, whether it is the best so far, weights of the averaged model)"""
-
-
-@dataclass(frozen=True)
-class Guard:
-    """What keeps a training from being lost."""
-
-    asked: Callable[[], bool]
-    """Whether somebody wants the process to stop."""
-    due: Callable[[Position], bool]
-    keep: Callable[[Position, dict[str, Any]], None]
-    """Takes the numbers of the training at a position; returns at once."""
 
 
 class EpochLoop:
@@ -77,7 +48,7 @@ class EpochLoop:
             momentum=trainer.args.momentum,
             accumulate=trainer.accumulate,
         )
-        self._asked_at = -math.inf  # at once: whether an older snapshot was gone on from shows in what is asked
+        self._due = Pace(guard.due)
 
     def run(self, start: Position) -> None:
         """Train from `start` to the last epoch, or to where patience ends.
@@ -168,30 +139,7 @@ class EpochLoop:
         if asked:
             raise Interrupted
 
-    def _due(self, position: Position) -> bool:
-        now = time.monotonic()
-        if position.step and now - self._asked_at < ASK_EVERY:
-            return False
-        self._asked_at = now
-        return self._guard.due(position)
-
     def _keep(self, position: Position) -> None:
         # A training that went wrong must not be gone back to.
         refuse_divergence(position.epochs, self._trainer.tloss)
         self._guard.keep(position, capture(self._trainer))
-
-
-def refuse_divergence(epoch: int, losses: Mapping[str, Tensor] | None) -> None:
-    """End the attempt when a mean loss of this epoch (counted from 0) is not a number.
-
-    Raises:
-        RunError: Diverged.
-    """
-    values = {name: float(value) for name, value in (losses or {}).items()}
-    if not all(math.isfinite(value) for value in values.values()):
-        shown = ", ".join(f"{name} {value}" for name, value in values.items())
-        raise RunError(
-            Reason.DIVERGED,
-            f"the loss is not a number any more in epoch {epoch + 1} ({shown}); a lower learning rate or a longer "
-            "warm-up would be right",
-        )

@@ -1,57 +1,20 @@
-"""The order of an epoch and every random number in it, as functions of the seed and the place alone.
-
-Nothing here has a history: what is drawn for a picture is the same whoever draws it, in which process, after what. So
-neither the number of workers nor a restart changes a training.
-"""
+"""Which pictures of an epoch come when, and together: functions of the seed and the place alone."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import IntEnum
-from functools import lru_cache
 from itertools import islice
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+from modelyard_trainer.loop.drawing import permutation
 
 _POOL_BATCHES = 8
 """Batches whose pictures a mosaic is made of, the picture's own among them; as many as ultralytics remembers."""
 _POOL_PICTURES = 1000
 """Bounds what a worker remembers, as ultralytics does."""
-
-
-class Purpose(IntEnum):
-    """What random numbers are for: no two purposes draw the same."""
-
-    ORDER = 0
-    PICTURE = 1
-    STEP = 2
-
-
-def draw_from(seed: int, purpose: Purpose, epoch: int, place: int) -> None:
-    """Make `random`, NumPy and torch draw what belongs to this place, from now on."""
-    numbers = _numbers(seed, purpose, epoch, place)
-    _seed_cpu(numbers)
-    torch.manual_seed(_wide(numbers))
-
-
-@contextmanager
-def drawing(seed: int, purpose: Purpose, epoch: int, place: int) -> Iterator[None]:
-    """As `draw_from`, on the CPU, and until the block ends; then they go on as if nothing had been drawn."""
-    before = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
-    numbers = _numbers(seed, purpose, epoch, place)
-    _seed_cpu(numbers)
-    torch.default_generator.manual_seed(_wide(numbers))
-    try:
-        yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])
-        torch.default_generator.set_state(before[2])
 
 
 @dataclass(frozen=True)
@@ -76,7 +39,7 @@ class Order:
 
     def indices(self, epoch: int) -> NDArray[np.int64]:
         """The pictures in the order of the epoch (counted from 0)."""
-        return _permutation(self.seed, epoch, self.pictures) if self.shuffled else np.arange(self.pictures)
+        return permutation(self.seed, epoch, self.pictures) if self.shuffled else np.arange(self.pictures)
 
     def pool(self, epoch: int, position: int) -> Sequence[int]:
         """The pictures that may be put together with the one at `position`.
@@ -106,25 +69,3 @@ class Order:
             if batch < 0:
                 turn = batch % streams
                 epoch, batch = epoch - 1, last - (last - turn) % streams
-
-
-@lru_cache(maxsize=8)
-def _permutation(seed: int, epoch: int, pictures: int) -> NDArray[np.int64]:
-    generator = torch.Generator().manual_seed(_wide(_numbers(seed, Purpose.ORDER, epoch, 0)))
-    order: NDArray[np.int64] = torch.randperm(pictures, generator=generator).numpy()
-    return order
-
-
-def _numbers(seed: int, purpose: Purpose, epoch: int, place: int) -> NDArray[np.uint32]:
-    """Four numbers that differ from those of every other place."""
-    return np.random.SeedSequence((seed, int(purpose), epoch, place)).generate_state(4).astype(np.uint32, copy=False)
-
-
-def _seed_cpu(numbers: NDArray[np.uint32]) -> None:
-    random.seed(numbers.tobytes())
-    np.random.seed(numbers)
-
-
-def _wide(numbers: NDArray[np.uint32]) -> int:
-    """63 bits of them: what torch takes for a seed without a sign."""
-    return int(numbers[0]) << 31 ^ int(numbers[1])

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from ultralytics.utils.torch_utils import unwrap_model
 
 from modelyard_trainer.checkpoints.model import Position
+from modelyard_trainer.loop.state import copied, in_batches_of
 
 
 def capture(trainer: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def capture(trainer: Any) -> dict[str, Any]:
     model = unwrap_model(trainer.model)
     gradients = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
     stopper = trainer.stopper
-    copied: dict[str, Any] = _copied(
+    numbers: dict[str, Any] = copied(
         {
             "batch_size": trainer.batch_size,
             "model": model.state_dict(),
@@ -40,7 +40,7 @@ def capture(trainer: Any) -> dict[str, Any]:
             "stop": trainer.stop,
         }
     )
-    return copied
+    return numbers
 
 
 def restore(trainer: Any, position: Position, state: Mapping[str, Any]) -> Position:
@@ -76,29 +76,9 @@ def restore(trainer: Any, position: Position, state: Mapping[str, Any]) -> Posit
     return here
 
 
-def in_batches_of(size: int, position: Position, was: int, pictures: int) -> Position:
-    """A position that was taken with batches of `was` pictures, in batches of `size`, rounded down to whole ones."""
-    if size == was:
-        return position
-    seen = position.step * was
-    return Position(position.epochs, -(-pictures // size) if seen >= pictures else seen // size)
-
-
 def _restore_criterion(model: Any, epochs: int) -> None:
     """The losses of two heads change their weights with every epoch."""
     model.criterion = model.init_criterion()
     if epochs and hasattr(model.criterion, "update"):
         model.criterion.updates = epochs - 1
         model.criterion.update()
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.detach().to("cpu", copy=True)
-    if isinstance(value, Mapping):
-        return {key: _copied(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_copied(each) for each in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise TypeError(f"a checkpoint holds tensors and plain values, not {type(value).__name__}")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modelyard_api.detection import Detection
 from modelyard_api.outcome import Reason
-from modelyard_api.spec import ImageCache, MixedPrecision
+from modelyard_api.spec import ImageCache
 
 from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.dataset.check import check_dataset
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.loop.device import check_device, pick_device
+from modelyard_trainer.loop.history import History
+from modelyard_trainer.loop.memory import explain_memory
+from modelyard_trainer.loop.reports import StepReports
+from modelyard_trainer.loop.resume import fingerprint, take_up
 from modelyard_trainer.tasks.base import (
     Evaluation,
     ExportedFile,
@@ -24,19 +28,16 @@ from modelyard_trainer.tasks.base import (
 )
 from modelyard_trainer.tasks.detection.architecture import find_architecture
 from modelyard_trainer.tasks.detection.arguments import ultralytics_arguments
-from modelyard_trainer.tasks.detection.history import History
-from modelyard_trainer.tasks.detection.memory import explain_memory
+from modelyard_trainer.tasks.detection.checkpoint import write_weights
 from modelyard_trainer.tasks.detection.offline import prepare
-from modelyard_trainer.tasks.detection.resume import FORMAT, fingerprint, why_not
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from modelyard_trainer.tasks.detection.trainer import YardTrainer
 
 _log = logging.getLogger("modelyard.detection")
-_STEP_SECONDS = 0.5
-"""How often losses are read while an epoch goes on."""
+FORMAT = "modelyard/detection-training/v1"
+FITNESS = "mAP50-95"
+"""The metric that ultralytics compares epochs by."""
 
 
 class DetectionTask:
@@ -53,7 +54,6 @@ class DetectionTask:
         self._document = context.document
         self._spec = context.document.spec
         self._detection = self._spec.detection or Detection()
-        self._told = 0.0
 
     def check_spec(self) -> None:
         """The architecture must be known, the image size a multiple of its stride, and the GPUs at most one."""
@@ -65,13 +65,7 @@ class DetectionTask:
                 f"spec.training.imageSize: {size} is not a multiple of {architecture.stride}, the largest stride of "
                 f"{architecture.name}; {_round_up(size, architecture.stride)} would be right",
             )
-        if self._spec.training.amp is not MixedPrecision.DISABLED and self._spec.resources.gpus == 0:
-            raise self._amp_needs_gpu()
-        if self._spec.resources.gpus > 1:
-            raise RunError(
-                Reason.SPEC_INVALID,
-                f"spec.resources.gpus: {self._spec.resources.gpus}, but this version trains detection on one GPU",
-            )
+        check_device(self._spec)
 
     def check(self, fetched: FetchedDataset) -> CheckedDataset:
         """Every picture and label must be sound, and copyPaste needs outlines."""
@@ -80,6 +74,7 @@ class DetectionTask:
             self._spec.dataset.format,
             validation_split=self._spec.dataset.validation_split,
             fraction=self._spec.dataset.fraction,
+            limit=self._spec.dataset.limit,
             seed=self._spec.training.seed,
             threads=self._context.cpus,
             tell=lambda done, of: self._context.progress.detail(f"{done} of {of} pictures"),
@@ -96,12 +91,12 @@ class DetectionTask:
     def fit(self, data: CheckedDataset) -> Fit:
         """Train with ultralytics, offline, exactly as asked, from where the newest checkpoint ends."""
         prepare(self._context.scratch, self._context.cpus)
-        from modelyard_trainer.tasks.detection.loop import Guard, Watch  # noqa: PLC0415
+        from modelyard_trainer.loop.guard import Guard, Watch  # noqa: PLC0415
         from modelyard_trainer.tasks.detection.pictures import linked  # noqa: PLC0415 - imports torch
         from modelyard_trainer.tasks.detection.trainer import YardTrainer  # noqa: PLC0415
 
         context = self._context
-        device, notices = self._device()
+        device, notices = pick_device(self._spec)
         architecture = find_architecture(self._spec.model.architecture)
         arguments = ultralytics_arguments(self._document, architecture.file, device) | {
             "project": str(context.scratch / "runs"),
@@ -115,13 +110,17 @@ class DetectionTask:
         history = History(
             context.results,
             context.progress,
-            architecture=architecture,
-            classes=classes,
-            image_size=self._spec.training.image_size,
+            metric=FITNESS,
+            write=partial(
+                write_weights,
+                architecture=architecture,
+                classes=classes,
+                image_size=self._spec.training.image_size,
+            ),
             save_period=self._spec.training.save_period,
         )
         identity = fingerprint(self._document, data, classes)
-        snapshot, refusal = self._restore(identity)
+        snapshot, refusal = take_up(context, identity, FORMAT)
         resumed_from = snapshot.position if snapshot else None
         if snapshot:
             history.restore(snapshot, snapshot.state["history"])
@@ -142,7 +141,7 @@ class DetectionTask:
                 data.classes,
                 training,
                 validation,
-                watch=Watch(self._on_step, history.add),
+                watch=Watch(StepReports(context.progress), history.add),
                 guard=guard,
                 streams=self._streams,
                 resume=snapshot and Snapshot(snapshot.position, snapshot.state["training"]),
@@ -167,18 +166,6 @@ class DetectionTask:
             return None
         return max(1, asked.workers) if self._spec.resources.gpus else 1
 
-    def _restore(self, identity: Mapping[str, Any]) -> tuple[Snapshot | None, tuple[str, ...]]:
-        """The snapshot to go on from, and what is to be said where one was found but is passed over."""
-        snapshot = self._context.checkpoints.restore()
-        if snapshot is None:
-            return None, ()
-        refusal = why_not(snapshot, identity)
-        if refusal:
-            _log.warning("%s", refusal)
-            return None, (refusal,)
-        _log.info("going on from %s", snapshot.position)
-        return snapshot, ()
-
     def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
         """Validate the published best.pt, and draw what it finds."""
         from modelyard_trainer.tasks.detection.evaluate import evaluate  # noqa: PLC0415 - imports torch
@@ -197,29 +184,6 @@ class DetectionTask:
         from modelyard_trainer.tasks.detection.verify import verify  # noqa: PLC0415 - imports torch
 
         return verify(self._context, data, exports)
-
-    def _device(self) -> tuple[str, tuple[str, ...]]:
-        import torch  # noqa: PLC0415 - seconds
-
-        wanted, there = self._spec.resources.gpus > 0, torch.cuda.is_available()
-        if self._spec.training.amp is not MixedPrecision.DISABLED and not (wanted and there):
-            raise self._amp_needs_gpu()
-        if wanted and there:
-            return "0", ()
-        return "cpu", (("no CUDA device is in sight, so the training ran on the CPU",) if wanted else ())
-
-    def _amp_needs_gpu(self) -> RunError:
-        return RunError(
-            Reason.SPEC_INVALID,
-            f"spec.training.amp: {self._spec.training.amp.value} needs a GPU; without one, disabled would be right",
-        )
-
-    def _on_step(self, epoch: int, step: int, steps: int, losses: Mapping[str, Tensor]) -> None:
-        now = time.monotonic()
-        if now - self._told >= _STEP_SECONDS or step == steps:
-            self._told = now
-            shown = {name.removesuffix("_loss"): float(value) for name, value in losses.items()}
-            self._context.progress.step(epoch, step, steps, shown)
 
 
 def _train(trainer: YardTrainer) -> None:

@@ -15,8 +15,10 @@ from ultralytics.utils.torch_utils import unwrap_model
 from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.dataset.model import Picture
 from modelyard_trainer.errors import RunError
-from modelyard_trainer.tasks.detection.loader import EpochLoader, OrderedPictures
-from modelyard_trainer.tasks.detection.loop import EpochLoop, Guard, Watch
+from modelyard_trainer.loop.guard import Guard, Watch
+from modelyard_trainer.loop.loader import EpochLoader
+from modelyard_trainer.tasks.detection.loader import OrderedPictures
+from modelyard_trainer.tasks.detection.loop import EpochLoop
 from modelyard_trainer.tasks.detection.pictures import CheckedPictures, picture_options
 from modelyard_trainer.tasks.detection.state import restore
 
@@ -106,7 +108,13 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         batches = -(-len(pictures) // batch_size)
         wanted = self.args.workers if self._workers is None else self._workers
         workers = min(wanted, os.cpu_count() or 1, batches if batches > 1 else 0)
-        return EpochLoader(pictures, workers, pin_memory=self.device.type == "cuda")
+        return EpochLoader(
+            pictures,
+            pictures.order.batch_size,
+            workers,
+            collate=pictures.collate_fn,
+            pin_memory=self.device.type == "cuda",
+        )
 
     def _build_train_pipeline(self) -> None:
         """As ultralytics does, but keep `max_det` as asked: it would raise it to what the data set holds."""

@@ -14,12 +14,10 @@ from modelyard_api.report import ReportedBest
 from modelyard_trainer.checkpoints.model import Snapshot
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.tasks.base import BEST, LAST, Epoch
-from modelyard_trainer.tasks.detection.architecture import Architecture
-from modelyard_trainer.tasks.detection.checkpoint import Checkpoint
 
-FITNESS = "mAP50-95"
-"""The metric that ultralytics compares epochs by."""
-_log = logging.getLogger("modelyard.detection")
+Write = Callable[[Path, int, Mapping[str, float], Mapping[str, Any]], None]
+"""Takes a path, the epoch (counted from 1), its metrics and the weights."""
+_log = logging.getLogger("modelyard.training")
 
 
 class History:
@@ -28,7 +26,8 @@ class History:
     Args:
         results: the results folder.
         progress: is told of every epoch.
-        architecture, classes, image_size: what the weights are of.
+        metric: name of the metric that epochs are compared by.
+        write: writes weights as a file, whole or not at all.
         save_period: keep the weights of every so many epochs; 0 for none.
     """
 
@@ -37,14 +36,13 @@ class History:
         results: Path,
         progress: Progress,
         *,
-        architecture: Architecture,
-        classes: tuple[str, ...],
-        image_size: int,
+        metric: str,
+        write: Write,
         save_period: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._results, self._progress = results, progress
-        self._architecture, self._classes, self._image_size = architecture, classes, image_size
+        self._metric, self._write = metric, write
         self._save_period = save_period
         self._clock = clock
         self._began = clock()
@@ -67,21 +65,12 @@ class History:
         now = self._clock()
         self._epochs.append(Epoch(epoch, now - self._began, metrics))
         self._began = now
-        checkpoint = Checkpoint(
-            architecture=self._architecture.name,
-            model_file=self._architecture.file,
-            classes=self._classes,
-            image_size=self._image_size,
-            epoch=epoch,
-            metrics=metrics,
-            weights=weights,
-        )
-        checkpoint.save(self._results / LAST)
+        self._write(self._results / LAST, epoch, metrics, weights)
         if is_best or self._best is None:
-            self._best = ReportedBest(epoch=epoch, metric=FITNESS, value=metrics[FITNESS])
-            checkpoint.save(self._results / BEST)
+            self._best = ReportedBest(epoch=epoch, metric=self._metric, value=metrics[self._metric])
+            self._write(self._results / BEST, epoch, metrics, weights)
         if self._numbered(epoch):
-            checkpoint.save(self._results / f"epoch{epoch}.pt")
+            self._write(self._results / f"epoch{epoch}.pt", epoch, metrics, weights)
         _log.info("epoch %d: %s", epoch, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
         self._progress.epoch_done(epoch, metrics, self._best)
 

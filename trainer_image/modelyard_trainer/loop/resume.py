@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,9 +11,9 @@ from modelyard_api.run_document import RunDocument
 
 from modelyard_trainer.checkpoints.model import Snapshot
 from modelyard_trainer.dataset.model import CheckedDataset
-from modelyard_trainer.tasks.base import BEST, LAST
+from modelyard_trainer.tasks.base import BEST, LAST, TaskContext
 
-FORMAT = "modelyard/detection-training/v1"
+_log = logging.getLogger("modelyard.training")
 
 
 def fingerprint(document: RunDocument, data: CheckedDataset, classes: tuple[str, ...]) -> dict[str, Any]:
@@ -34,11 +35,17 @@ def fingerprint(document: RunDocument, data: CheckedDataset, classes: tuple[str,
     }
 
 
-def why_not(snapshot: Snapshot, wanted: Mapping[str, Any]) -> str | None:
-    """Why a training with the fingerprint `wanted` cannot go on from a snapshot; None where it can."""
+def why_not(snapshot: Snapshot, wanted: Mapping[str, Any], form: str) -> str | None:
+    """Why a training with the fingerprint `wanted` cannot go on from a snapshot; None where it can.
+
+    Args:
+        snapshot: what there is.
+        wanted: the fingerprint.
+        form: the format that the snapshot's state must have.
+    """
     state = snapshot.state
-    if state.get("format") != FORMAT:
-        return f"the checkpoint of {snapshot.position} is not a {FORMAT}, so the training began anew"
+    if state.get("format") != form:
+        return f"the checkpoint of {snapshot.position} is not a {form}, so the training began anew"
     found = state["fingerprint"]
     other = [
         f"{name} {_short(found.get(name))}, now {_short(value)}"
@@ -54,6 +61,19 @@ def why_not(snapshot: Snapshot, wanted: Mapping[str, Any]) -> str | None:
     if missing:
         return f"the checkpoint of {snapshot.position} came without {' and '.join(missing)}, so the training began anew"
     return None
+
+
+def take_up(context: TaskContext, wanted: Mapping[str, Any], form: str) -> tuple[Snapshot | None, tuple[str, ...]]:
+    """The snapshot to go on from, and what is to be said where one was found but is passed over."""
+    snapshot = context.checkpoints.restore()
+    if snapshot is None:
+        return None, ()
+    refusal = why_not(snapshot, wanted, form)
+    if refusal:
+        _log.warning("%s", refusal)
+        return None, (refusal,)
+    _log.info("going on from %s", snapshot.position)
+    return snapshot, ()
 
 
 def _short(value: object) -> str:

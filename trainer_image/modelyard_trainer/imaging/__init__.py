@@ -1,0 +1,1 @@
+"""Pictures as the network gets them: squares of bytes, varied for training."""

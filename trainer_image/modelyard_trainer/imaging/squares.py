@@ -1,0 +1,96 @@
+"""The part of a picture that is looked at, as a square."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from modelyard_api.classification import Resize
+from modelyard_api.spec import ImageCache
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from modelyard_trainer.dataset.model import Picture
+
+Square = NDArray[np.uint8]
+"""(side, side, 3), RGB."""
+
+
+class Squares(Protocol):
+    """Squares by the picture's number."""
+
+    def __getitem__(self, index: int) -> Square:
+        """That of one picture; not to be written to."""
+
+    def __len__(self) -> int:
+        """How many pictures there are."""
+
+
+def read_square(picture: Picture, side: int, resize: Resize) -> Square:
+    """Read a picture, upright, cut its object out and make it a square."""
+    with Image.open(picture.path) as opened:
+        upright = ImageOps.exif_transpose(opened).convert("RGB")
+    x, y, width, height = (float(value) for value in picture.objects.boxes[0])
+    box = (
+        max(0, math.floor((x - width / 2) * upright.width + 1e-3)),
+        max(0, math.floor((y - height / 2) * upright.height + 1e-3)),
+        min(upright.width, math.ceil((x + width / 2) * upright.width - 1e-3)),
+        min(upright.height, math.ceil((y + height / 2) * upright.height - 1e-3)),
+    )
+    return np.asarray(to_square(upright.crop(box), side, resize))
+
+
+def to_square(image: Image.Image, side: int, resize: Resize) -> Image.Image:
+    """An image scaled to side x side pixels (bilinear, with antialiasing)."""
+    size, method = (side, side), Image.Resampling.BILINEAR
+    if resize is Resize.CROP:
+        return ImageOps.fit(image, size, method)
+    if resize is Resize.PAD:
+        return ImageOps.pad(image, size, method)
+    return image.resize(size, method)
+
+
+class ReadSquares:
+    """Squares that are read whenever they are asked for."""
+
+    def __init__(self, pictures: Sequence[Picture], side: int, resize: Resize) -> None:
+        self._pictures, self._side, self._resize = pictures, side, resize
+
+    def __getitem__(self, index: int) -> Square:
+        return read_square(self._pictures[index], self._side, self._resize)
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+
+def squares(
+    pictures: Sequence[Picture], side: int, resize: Resize, *, cache: ImageCache, file: Path, threads: int
+) -> Squares:
+    """The squares of pictures, read once and for all where a cache is asked for; they are the same with and without.
+
+    Args:
+        pictures: whose objects are cut out.
+        side: of a square, in pixels.
+        resize: how what is cut out becomes a square.
+        cache: where squares are kept. Loaders' processes share either kind.
+        file: for a cache on disk.
+        threads: that fill a cache.
+    """
+    read = ReadSquares(pictures, side, resize)
+    if cache is ImageCache.NONE:
+        return read
+    shape = (len(pictures), side, side, 3)
+    kept: NDArray[np.uint8]
+    if cache is ImageCache.DISK:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        kept = np.lib.format.open_memmap(file, "w+", np.uint8, shape)  # type: ignore[no-untyped-call]
+    else:
+        kept = np.empty(shape, np.uint8)
+    with ThreadPoolExecutor(threads) as pool:
+        for index, square in enumerate(pool.map(read.__getitem__, range(len(pictures)))):
+            kept[index] = square
+    return kept

@@ -1,0 +1,1 @@
+"""The training loop, which knows no task, and its parts, each of which stands alone."""

@@ -1,0 +1,58 @@
+"""How an epoch's pictures make batches, and batches make steps of the optimizer: arithmetic, without a history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The batches of an epoch.
+
+    An epoch ends with a step of the optimizer, so that no gradient of one goes into the next.
+
+    Args:
+        pictures: that an epoch has.
+        size: pictures a batch; the last batch of an epoch may have fewer.
+        step_size: pictures a step of the optimizer, rounded to whole batches.
+    """
+
+    pictures: int
+    size: int
+    step_size: int
+
+    @cached_property
+    def passes(self) -> int:
+        """Batches whose gradients make one step."""
+        return max(1, round(self.step_size / self.size))
+
+    @property
+    def count(self) -> int:
+        """Batches of an epoch."""
+        return -(-self.pictures // self.size)
+
+    def size_of(self, step: int) -> int:
+        """Pictures of a batch (counted from 0)."""
+        return min(self.size, self.pictures - step * self.size)
+
+    def weight(self, step: int) -> float:
+        """What the mean loss of a batch is multiplied with, so that a step's gradient is the mean of its pictures."""
+        begin = step // self.passes * self.passes * self.size
+        return self.size_of(step) / (min(self.pictures, begin + self.passes * self.size) - begin)
+
+    def completes(self, step: int) -> bool:
+        """Whether the optimizer's step comes after this batch."""
+        return (step + 1) % self.passes == 0 or step + 1 == self.count
+
+    def done(self, epoch: int, step: int) -> float:
+        """Epochs' worth of pictures that were seen when this batch (both counted from 0) is done."""
+        return epoch + min(1.0, (step + 1) * self.size / self.pictures)
+
+
+def without_a_lone_picture(pictures: int, batch_size: int) -> int:
+    """Pictures of an epoch, less one where it would be a batch by itself.
+
+    Batch normalisation cannot train on one picture. Another one is left out in each epoch.
+    """
+    return pictures - 1 if batch_size > 1 and pictures > 1 and pictures % batch_size == 1 else pictures

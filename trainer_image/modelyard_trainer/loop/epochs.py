@@ -1,0 +1,169 @@
+"""The loop over epochs and batches, and a way to stop at any batch and go on from there. It knows no task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from modelyard_trainer.checkpoints.model import Position
+from modelyard_trainer.errors import Interrupted
+from modelyard_trainer.loop.batches import Batches
+from modelyard_trainer.loop.drawing import Purpose, draw_from
+from modelyard_trainer.loop.guard import Guard, Pace, Watch, refuse_divergence
+from modelyard_trainer.loop.loader import EpochLoader
+from modelyard_trainer.loop.schedule import Schedule
+from modelyard_trainer.loop.state import Numbers
+
+READ_EVERY = 50
+"""Batches between two looks at whether the losses are numbers still: a look waits for the GPU."""
+
+
+class Learner(Protocol):
+    """What a task brings."""
+
+    def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The mean loss of a batch, and what else is told of it, such as `loss`; nothing in here waits for the GPU.
+
+        It is called with autocast and random numbers set for this very step.
+        """
+
+    def validate(self, model: nn.Module, heed: Callable[[], None]) -> dict[str, float]:
+        """The metrics of a model on the validation pictures. `heed` is called often; it may raise."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how it is trained.
+
+    Attributes:
+        epochs: at most.
+        patience: epochs without a better metric after which it ends; 0 never does.
+        metric: which of the learner's metrics epochs are compared by; higher is better.
+        seed: of all random numbers.
+    """
+
+    epochs: int
+    patience: int
+    metric: str
+    seed: int
+
+
+class EpochLoop:
+    """Trains and validates epoch after epoch.
+
+    Args:
+        learner: the task.
+        loader: training batches by epoch.
+        batches: their arithmetic.
+        schedule: of the learning rate.
+        numbers: what changes.
+        plan: how long.
+        watch: who is told.
+        guard: who keeps snapshots.
+    """
+
+    def __init__(
+        self,
+        *,
+        learner: Learner,
+        loader: EpochLoader,
+        batches: Batches,
+        schedule: Schedule,
+        numbers: Numbers,
+        plan: Plan,
+        watch: Watch,
+        guard: Guard,
+    ) -> None:
+        self._learner, self._loader, self._batches, self._schedule = learner, loader, batches, schedule
+        self._numbers, self._plan, self._watch, self._guard = numbers, plan, watch, guard
+        self._due = Pace(guard.due)
+
+    def run(self, start: Position) -> None:
+        """Train from `start` to the last epoch, or to where patience ends.
+
+        Raises:
+            Interrupted: it was asked to stop; a snapshot was kept.
+            RunError: Diverged.
+        """
+        step = start.step
+        for epoch in range(start.epochs, self._plan.epochs):
+            if self._ended(epoch):
+                break
+            if self._guard.asked():
+                if epoch > start.epochs:
+                    self._keep(Position(epoch))
+                raise Interrupted
+            self._train(epoch, step)
+            self._end(epoch, self._validate(epoch))
+            step = 0
+
+    def _train(self, epoch: int, first: int) -> None:
+        self._numbers.model.train()
+        steps = self._batches.count
+        for step, batch in enumerate(self._loader.epoch(epoch, first) if first < steps else (), first):
+            self._step(epoch, step, batch)
+            means = self._numbers.means
+            if (step + 1) % READ_EVERY == 0:
+                refuse_divergence(epoch, means)
+            self._watch.step(epoch + 1, step + 1, steps, means)
+            self._keep_if_wanted(Position(epoch, step + 1))
+
+    def _step(self, epoch: int, step: int, batch: Any) -> None:
+        """Nothing in here waits for the GPU, but for fp16's scale."""
+        numbers, batches = self._numbers, self._batches
+        self._schedule.apply(numbers.optimizer, batches.done(epoch, step))
+        draw_from(self._plan.seed, Purpose.STEP, epoch, step)
+        with numbers.precision.forward():
+            loss, told = self._learner.loss(numbers.model, batch)
+        numbers.count(told, batches.size_of(step))
+        numbers.precision.backward(loss * batches.weight(step))
+        if batches.completes(step):
+            numbers.precision.step(numbers.optimizer, numbers.model.parameters())
+            if numbers.average:
+                numbers.average.update(numbers.model)
+
+    def _validate(self, epoch: int) -> dict[str, float]:
+        refuse_divergence(epoch, self._numbers.means)
+        model = self._numbers.published.eval()
+        try:
+            return self._learner.validate(model, self._heed)
+        except Interrupted:
+            self._keep(Position(epoch, self._batches.count))
+            raise
+
+    def _heed(self) -> None:
+        if self._guard.asked():
+            raise Interrupted
+
+    def _end(self, epoch: int, validated: Mapping[str, float]) -> None:
+        numbers = self._numbers
+        metrics = {**validated, **{f"train/{name}": float(value) for name, value in numbers.means.items()}}
+        metrics["lr"] = float(numbers.optimizer.param_groups[0]["lr"])
+        value = metrics[self._plan.metric]
+        is_best = numbers.best is None or value > numbers.best
+        if is_best:
+            numbers.best, numbers.best_epoch = value, epoch + 1
+        self._watch.epoch(epoch + 1, metrics, is_best, numbers.published.state_dict())
+        numbers.forget_epoch()
+        self._keep_if_wanted(Position(epoch + 1))
+
+    def _ended(self, epochs: int) -> bool:
+        """Whether patience ended after so many epochs."""
+        patience, best = self._plan.patience, self._numbers.best_epoch
+        return bool(patience and best and epochs - best >= patience)
+
+    def _keep_if_wanted(self, position: Position) -> None:
+        asked = self._guard.asked()
+        # What ends before the epochs do must not be trained again where an export fails or is interrupted.
+        if asked or self._due(position) or (not position.step and self._ended(position.epochs)):
+            self._keep(position)
+        if asked:
+            raise Interrupted
+
+    def _keep(self, position: Position) -> None:
+        # A training that went wrong must not be gone back to.
+        refuse_divergence(position.epochs, self._numbers.means)
+        self._guard.keep(position, self._numbers.capture(self._batches))

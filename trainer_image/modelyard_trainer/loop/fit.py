@@ -1,0 +1,153 @@
+"""A training from what a task brings to `Fit`. Imports torch."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from modelyard_trainer.checkpoints.model import Position, Snapshot
+from modelyard_trainer.dataset.model import CheckedDataset
+from modelyard_trainer.loop.average import Average
+from modelyard_trainer.loop.batches import Batches
+from modelyard_trainer.loop.epochs import EpochLoop, Learner, Plan
+from modelyard_trainer.loop.guard import Guard, Watch
+from modelyard_trainer.loop.history import History, Write
+from modelyard_trainer.loop.loader import EpochLoader, Pictures
+from modelyard_trainer.loop.memory import explain_memory
+from modelyard_trainer.loop.optimizer import build_optimizer
+from modelyard_trainer.loop.precision import Precision
+from modelyard_trainer.loop.reports import StepReports
+from modelyard_trainer.loop.resume import fingerprint, take_up
+from modelyard_trainer.loop.schedule import Schedule
+from modelyard_trainer.loop.state import Numbers
+from modelyard_trainer.tasks.base import Fit, TaskContext
+
+_log = logging.getLogger("modelyard.training")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a task brings to the loop.
+
+    Attributes:
+        form: name of what its snapshots hold, such as modelyard/classification-training/v1.
+        identity: what must be equal, beside what is in every fingerprint, for a snapshot to be gone on from.
+        classes: what the outputs mean.
+        model: at its random start, on the device.
+        learner: losses and metrics.
+        pictures: to train on, by their place.
+        collate: makes a batch of a list of them.
+        metric: what epochs are compared by; higher is better.
+        write: writes weights as a file.
+    """
+
+    form: str
+    identity: Mapping[str, object]
+    classes: tuple[str, ...]
+    model: nn.Module
+    learner: Learner
+    pictures: Pictures
+    collate: Callable[[list[Any]], Any]
+    metric: str
+    write: Write
+
+
+def settle(deterministic: bool) -> None:
+    """Use only algorithms that give the same result every time, where that is asked for and they exist."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.backends.cudnn.benchmark = not deterministic
+
+
+def fit(
+    context: TaskContext,
+    data: CheckedDataset,
+    recipe: Recipe,
+    *,
+    device: str,
+    notices: tuple[str, ...] = (),
+    workers: int | None = None,
+) -> Fit:
+    """Train as the run asks, from where the newest checkpoint ends.
+
+    Args:
+        context: all that a task is given.
+        data: what is trained on.
+        recipe: what the task brings.
+        device: as torch calls it.
+        notices: what is to be said of it.
+        workers: processes that load pictures; as asked for on a GPU, and none without one, unless given here.
+    """
+    document, training = context.document, context.document.training
+    history = History(
+        context.results,
+        context.progress,
+        metric=recipe.metric,
+        write=recipe.write,
+        save_period=training.save_period,
+    )
+    identity = {**fingerprint(document, data, recipe.classes), **recipe.identity}
+    snapshot, refusal = take_up(context, identity, recipe.form)
+    batches = Batches(len(recipe.pictures), min(document.batch_size, len(recipe.pictures)), document.step_size)
+    numbers = Numbers(
+        model=recipe.model,
+        average=Average(recipe.model, training.ema_decay) if training.ema_decay is not None else None,
+        optimizer=build_optimizer(recipe.model, training.optimizer),
+        precision=Precision(training.amp, device, training.gradient_clip),
+    )
+    start = Position(0)
+    resumed_from = snapshot.position if snapshot else None
+    if snapshot:
+        history.restore(snapshot, snapshot.state["history"])
+        start = numbers.restore(snapshot.position, snapshot.state["training"], batches)
+        del snapshot  # its tensors take as much memory as the training's
+
+    def keep(position: Position, state: dict[str, Any]) -> None:
+        kept = {"format": recipe.form, "fingerprint": identity, "training": state, "history": history.state()}
+        context.checkpoints.save(Snapshot(position, kept, history.files()))
+
+    loader = EpochLoader(
+        recipe.pictures,
+        batches.size,
+        loader_workers(context, device, batches.count, workers),
+        collate=recipe.collate,
+        pin_memory=device != "cpu",
+    )
+    loop = EpochLoop(
+        learner=recipe.learner,
+        loader=loader,
+        batches=batches,
+        schedule=Schedule(
+            training.schedule.name, training.epochs, training.schedule.warmup_epochs, training.schedule.final_fraction
+        ),
+        numbers=numbers,
+        plan=Plan(training.epochs, training.patience, recipe.metric, training.seed),
+        watch=Watch(StepReports(context.progress), history.add),
+        guard=Guard(lambda: context.interruption.asked, context.checkpoints.due, keep),
+    )
+    _log.info("training %s on %s, %d CPU threads", document.spec.model.architecture, device, context.cpus)
+    try:
+        with explain_memory(document.batch_size), context.interruption.deferred():
+            loop.run(start)
+    finally:
+        loader.close()
+    return Fit(
+        epochs=history.epochs,
+        best_epoch=history.best_epoch,
+        classes=recipe.classes,
+        device=device,
+        notices=(*notices, *refusal),
+        resumed_from=resumed_from,
+    )
+
+
+def loader_workers(context: TaskContext, device: str, batches: int, given: int | None = None) -> int:
+    """Processes that load `batches` batches: as many as asked for and as there are CPUs; none without a GPU."""
+    asked = min(context.document.training.workers, context.cpus) if device != "cpu" else 0
+    return min(asked if given is None else given, batches) if batches > 1 else 0

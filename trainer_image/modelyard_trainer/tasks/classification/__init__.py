@@ -1,0 +1,1 @@
+"""Classification with timm's backbones. Nothing here imports timm before a model is built: that takes seconds."""

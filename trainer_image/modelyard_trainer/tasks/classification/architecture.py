@@ -1,0 +1,87 @@
+"""The architectures that timm can build, found without importing it (which takes seconds)."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelyard_api.outcome import Reason
+
+from modelyard_trainer.errors import RunError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+COIN_CLIP = "coin_clip_vit_b32"
+"""Coin-CLIP's network: CLIP's ViT-B/32 with its projection to 512 dimensions, and a linear layer on that."""
+_CLIP, _PROJECTED = "vit_base_patch32_clip_224", 512
+_REGISTERED = re.compile(r"^@register_model\s*\n(?:@.*\n)*def (\w+)\(", re.MULTILINE)
+
+
+def check_architecture(name: str) -> None:
+    """Refuse a name that timm does not know.
+
+    Raises:
+        RunError: ArchitectureUnknown, with the nearest names.
+    """
+    known = architectures()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=4, cutoff=0.5) or ["resnet18", "resnet50", "convnext_tiny"]
+        raise RunError(
+            Reason.ARCHITECTURE_UNKNOWN,
+            f"spec.model.architecture: timm has no {name}; nearest are {', '.join(near)}",
+        )
+
+
+@cache
+def architectures() -> frozenset[str]:
+    """The names of all architectures."""
+    found = {COIN_CLIP}
+    for file in _folder().glob("*.py"):
+        found.update(_REGISTERED.findall(file.read_text(encoding="utf-8")))
+    return frozenset(found)
+
+
+def build(name: str, classes: int, image_size: int, dropout: float = 0.0) -> nn.Module:
+    """The network at a random start, from torch's generator: it takes pictures between 0 and 1 and gives logits.
+
+    Raises:
+        RunError: SpecInvalid; it cannot be built for pictures of that size, or not with dropout.
+    """
+    import timm  # noqa: PLC0415 - seconds
+
+    from modelyard_trainer.tasks.classification.network import Classifier, Projected  # noqa: PLC0415 - imports torch
+
+    timm_name = _CLIP if name == COIN_CLIP else name
+    config = timm.get_pretrained_cfg(timm_name)
+    options: dict[str, Any] = {"num_classes": _PROJECTED if name == COIN_CLIP else classes}
+    if name != COIN_CLIP:
+        options["drop_rate"] = dropout
+    if config is not None and config.fixed_input_size and config.input_size[1:] != (image_size, image_size):
+        options["img_size"] = image_size
+    try:
+        network = timm.create_model(timm_name, pretrained=False, **options)
+    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        asked = f" for {image_size} x {image_size} pixels" if "img_size" in options else ""
+        first = str(error).strip().partition("\n")[0]
+        raise RunError(
+            Reason.SPEC_INVALID, f"spec.model.architecture: {name} cannot be built{asked}: {first}"
+        ) from error
+    if name == COIN_CLIP:
+        network = Projected(network, _PROJECTED, classes, dropout)
+    mean, std = (config.mean, config.std) if config is not None else ((0.5,) * 3, (0.5,) * 3)
+    return Classifier(network, mean, std)
+
+
+def _folder() -> Path:
+    spec = importlib.util.find_spec("timm")
+    if spec is None or spec.origin is None:
+        raise RunError(
+            Reason.SPEC_INVALID,
+            "spec.task: this image holds no timm, which classification needs; use another trainer image",
+        )
+    return Path(spec.origin).parent / "models"

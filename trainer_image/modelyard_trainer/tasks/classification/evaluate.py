@@ -1,0 +1,50 @@
+"""What the published weights do on the pictures that were set aside. Imports torch."""
+
+from __future__ import annotations
+
+import torch
+from modelyard_api.classification import Classification
+
+from modelyard_trainer.dataset.model import CheckedDataset
+from modelyard_trainer.tasks.base import BEST, Evaluation, Fit, TaskContext
+from modelyard_trainer.tasks.classification.checkpoint import build_model, load_checkpoint
+from modelyard_trainer.tasks.classification.learner import Found
+from modelyard_trainer.tasks.classification.recipe import examiner
+from modelyard_trainer.tasks.plots import draw_confusion, draw_curves, drawn
+
+
+def evaluate(context: TaskContext, block: Classification, data: CheckedDataset, fit: Fit) -> Evaluation:
+    """Examine best.pt on the validation pictures, and on the test's where there are some; leave plots.
+
+    Numbers of each class and the confusion matrix are the test's where there is one.
+    """
+    device = torch.device(fit.device)
+    model = build_model(load_checkpoint(context.results / BEST)).to(device)
+    sides = {"validation": data.validation, **({"test": data.test} if data.test else {})}
+    found: dict[str, Found] = {}
+    for name, pictures in sides.items():
+        examine = examiner(context, block, pictures, len(data.classes), device, name=name)
+        try:
+            found[name] = examine.examine(model)
+        finally:
+            examine.close()
+    last = list(found)[-1]
+    scores = found[last].scores
+    folder = context.results / "plots"
+    folder.mkdir(exist_ok=True)
+    notices = drawn(
+        {
+            "curves.png": lambda path: draw_curves(fit.epochs, ("macroF1", "accuracy"), path),
+            "confusion_matrix.png": lambda path: draw_confusion(
+                scores.confusion.T, data.classes, path, f"{last} pictures"
+            ),
+        },
+        folder,
+    )
+    metrics = found["validation"].metrics()
+    if "test" in found:
+        metrics |= {f"test/{name}": value for name, value in found["test"].metrics().items()}
+    first = block.metric.value
+    return Evaluation(
+        metrics={first: metrics[first], **metrics}, per_class=scores.per_class(data.classes), notices=notices
+    )

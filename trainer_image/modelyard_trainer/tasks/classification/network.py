@@ -1,0 +1,60 @@
+"""What is trained: a backbone behind its normalisation. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+_PREFIX = "backbone."
+
+
+class Classifier(nn.Module):
+    """A network that takes pictures between 0 and 1: what its backbone wants to see is part of it.
+
+    Args:
+        backbone: takes normalised pictures (n, 3, height, width) and gives logits (n, classes).
+        mean, std: of each channel.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, backbone: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits."""
+        logits: Tensor = self.backbone((images - self.mean) / self.std)
+        return logits
+
+
+class Projected(nn.Module):
+    """A backbone that projects to an embedding, and a linear layer on that.
+
+    Args:
+        visual: gives (n, width).
+        width: of the embedding.
+        classes: of the output.
+        dropout: of the embedding, in training.
+    """
+
+    def __init__(self, visual: nn.Module, width: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.visual = visual
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits."""
+        logits: Tensor = self.head(self.dropout(self.visual(images)))
+        return logits
+
+
+def backbone_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A classifier's weights by the names that timm's own model has."""
+    return {name.removeprefix(_PREFIX): tensor for name, tensor in weights.items()}

@@ -1,0 +1,103 @@
+"""What classification brings to the loop. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from modelyard_api.classification import Balance, Classification
+from torch import Tensor
+
+from modelyard_trainer.dataset.model import CheckedDataset, Picture
+from modelyard_trainer.imaging.augment import augmentation
+from modelyard_trainer.imaging.pictures import TrainingPictures, collate
+from modelyard_trainer.imaging.squares import Squares, squares
+from modelyard_trainer.loop.batches import without_a_lone_picture
+from modelyard_trainer.loop.drawing import Purpose, draw_from
+from modelyard_trainer.loop.fit import Recipe, loader_workers
+from modelyard_trainer.loop.sampling import Balanced, shuffled
+from modelyard_trainer.tasks.base import TaskContext
+from modelyard_trainer.tasks.classification.architecture import build
+from modelyard_trainer.tasks.classification.checkpoint import Checkpoint
+from modelyard_trainer.tasks.classification.learner import ClassificationLearner, Examiner, labels_of
+from modelyard_trainer.tasks.classification.network import backbone_weights
+
+FORM = "modelyard/classification-training/v1"
+
+
+def recipe_of(
+    context: TaskContext, block: Classification, data: CheckedDataset, device: str, workers: int | None
+) -> tuple[Recipe, Examiner]:
+    """The recipe, and what it validates with, which is to be closed."""
+    training, spec = context.document.training, context.document.spec
+    augment = augmentation(block.augment, training.image_size)
+    labels = labels_of(data.training).tolist()
+    order = (
+        Balanced(training.seed, labels)
+        if block.balance is Balance.SAMPLING
+        else shuffled(training.seed, len(data.training))
+    )
+    on = torch.device(device)
+    draw_from(training.seed, Purpose.WEIGHTS, 0, 0)
+    model = build(spec.model.architecture, len(data.classes), training.image_size, block.dropout)
+    model = model.to(on, memory_format=torch.channels_last) if on.type == "cuda" else model.to(on)  # type: ignore[call-overload]
+    validation = examiner(context, block, data.validation, len(data.classes), on, workers=workers)
+
+    def write(path: Path, epoch: int, metrics: Mapping[str, float], weights: Mapping[str, Tensor]) -> None:
+        Checkpoint(
+            spec.model.architecture,
+            data.classes,
+            training.image_size,
+            block.resize.value,
+            epoch,
+            metrics,
+            backbone_weights(weights),
+        ).save(path)
+
+    recipe = Recipe(
+        form=FORM,
+        identity={"classification": block.to_json_object(), "emaDecay": training.ema_decay},
+        classes=data.classes,
+        model=model,
+        learner=ClassificationLearner(block, data.training, len(data.classes), validation, on),
+        pictures=TrainingPictures(
+            _squares(context, block, data.training, augment.source_side, "training"),
+            order,
+            augment,
+            training.seed,
+            without_a_lone_picture(len(data.training), context.document.batch_size),
+        ),
+        collate=collate,
+        metric=block.metric.value,
+        write=write,
+    )
+    return recipe, validation
+
+
+def examiner(
+    context: TaskContext,
+    block: Classification,
+    pictures: Sequence[Picture],
+    classes: int,
+    device: torch.device,
+    *,
+    workers: int | None = None,
+    name: str = "validation",
+) -> Examiner:
+    """What looks at pictures in the same way whenever it is asked: the same numbers come of the same weights."""
+    batch_size = min(context.document.batch_size, len(pictures))
+    return Examiner(
+        pictures,
+        _squares(context, block, pictures, context.document.training.image_size, name),
+        classes=classes,
+        batch_size=batch_size,
+        workers=loader_workers(context, str(device), -(-len(pictures) // batch_size), workers),
+        device=device,
+    )
+
+
+def _squares(context: TaskContext, block: Classification, pictures: Sequence[Picture], side: int, name: str) -> Squares:
+    file = context.scratch / "cache" / f"{name}.npy"
+    cache = context.document.training.cache
+    return squares(pictures, side, block.resize, cache=cache, file=file, threads=context.cpus)
