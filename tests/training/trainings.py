@@ -15,7 +15,7 @@ from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.progress import Snapshot as Report
-from modelyard_trainer.tasks.base import Fit, TaskContext
+from modelyard_trainer.tasks.base import Fit, Task, TaskContext
 from modelyard_trainer.tasks.detection.task import DetectionTask
 
 
@@ -99,6 +99,7 @@ def train(
     folder: Path,
     shelf: Shelf,
     *,
+    task: Callable[[TaskContext, int], Task] = DetectionTask,
     workers: int = 0,
     interruption: Interruption | None = None,
 ) -> Trained:
@@ -112,7 +113,7 @@ def train(
     context = TaskContext(
         document, folder, results, progress, cpus=2, checkpoints=shelf, interruption=interruption or Interruption()
     )
-    fit = DetectionTask(context, workers=workers).fit(data)
+    fit = task(context, workers).fit(data)
     return Trained(fit, shelf.stored, results, tuple(reports))
 
 

@@ -1,0 +1,138 @@
+"""The digits example, shortened: from the manifest to an ONNX file that finds digits with NumPy alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from modelyard_api.outcome import ExitCode
+from modelyard_trainer.files import parse_checksums, sha256
+from modelyard_trainer.tasks.classification.architecture import COIN_CLIP, architectures
+from PIL import Image
+
+from examples.digits.make_folders import NAMES, make
+from tests.training.test_training import NO_NETWORK
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "digits-classification.yaml"
+EPOCHS, PICTURES = 5, 900
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "digits"
+    make(folder, images=PICTURES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
+    """What `modelyard train` leaves of the example with fewer pictures and epochs, with the network forbidden."""
+    root = tmp_path_factory.mktemp("classification")
+    settings = [
+        *("--set", f"training.epochs={EPOCHS}", "--set", "classification.testSplit=0.1"),
+        *("--set", "export.0.opset=14"),
+    ]
+    ended = subprocess.run(
+        [
+            *("unshare", "--net", sys.executable, "-c", NO_NETWORK, "train", str(EXAMPLE), *settings),
+            *("--dataset", str(digits), "--output", "out", "--scratch", "scratch"),
+        ],
+        cwd=root,
+        env={**os.environ, "HOME": str(root / "home"), "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert not (root / "home").exists()
+    return root / "out"
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def test_it_learned_and_says_so(results: Path) -> None:
+    record = read_json(results / "run.json")
+    assert record["metrics"]["accuracy"] >= 0.85
+    assert record["metrics"]["test/accuracy"] >= 0.85
+    assert next(iter(record["metrics"])) == "macroF1"
+    assert set(record["metricsPerClass"]) == set(NAMES)
+    assert record["dataset"]["images"] == PICTURES
+    with (results / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == EPOCHS
+    assert {"seconds", "macroF1", "accuracy", "val/loss", "train/loss", "train/accuracy", "lr"} <= set(rows[0])
+    best = max(rows, key=lambda row: float(row["macroF1"]))
+    assert record["bestEpoch"] == int(best["epoch"])
+    # The published weights are examined as the epochs were: the same numbers come of it.
+    assert record["metrics"]["macroF1"] == pytest.approx(float(best["macroF1"]), abs=1e-6)
+
+
+def test_everything_is_there_and_matches_its_checksum(results: Path) -> None:
+    sums = parse_checksums((results / "SHA256SUMS").read_text())
+    assert {name: sha256(results / name) for name in sums} == sums
+    assert set(sums) == {
+        *("best.onnx", "best.pt", "best.torchscript", "last.pt", "labels.json", "metrics.csv", "split.json"),
+        *("plots/confusion_matrix.png", "plots/curves.png", "report.html", "run.json", "training.log"),
+    }
+    assert (results / "report.html").read_text().count("data:image/") == 2
+
+
+def test_the_onnx_file_finds_digits_with_numpy_alone(results: Path, digits: Path) -> None:
+    session = onnxruntime.InferenceSession(results / "best.onnx")
+    known = session.get_modelmeta().custom_metadata_map
+    labels = json.loads(known["labels"])
+    side = json.loads(known["preprocessing"])["size"][0]
+    names = read_json(results / "split.json")["test"]
+    pictures = [np.asarray(Image.open(digits / name).convert("RGB").resize((side, side))) for name in names]
+    images = np.stack(pictures).transpose(0, 3, 1, 2).astype(np.float32) / 255
+    found = [labels[str(number)] for number in session.run(None, {"images": images})[0].argmax(1)]
+    right = sum(label == name.split("/")[0] for label, name in zip(found, names, strict=True)) / len(names)
+    assert right == pytest.approx(read_json(results / "run.json")["metrics"]["test/accuracy"], abs=1e-6)
+    assert labels == read_json(results / "labels.json") == dict(zip(map(str, range(10)), sorted(NAMES), strict=True))
+    assert (known["task"], known["producer"], len(known["specSha256"])) == ("classification", "Modelyard", 64)
+    assert onnx.load(results / "best.onnx").opset_import[0].version == 14
+
+
+def test_the_weights_fit_timms_own_model(results: Path, digits: Path) -> None:
+    import timm  # noqa: PLC0415 - seconds
+
+    assert architectures() - {COIN_CLIP} == set(timm.list_models())
+    checkpoint = torch.load(results / "best.pt", weights_only=True)
+    model = timm.create_model(checkpoint["architecture"], num_classes=len(checkpoint["names"]))
+    model.load_state_dict(checkpoint["state_dict"])
+    script = torch.jit.load(results / "best.torchscript")  # type: ignore[no-untyped-call]
+    config = timm.get_pretrained_cfg(checkpoint["architecture"])
+    images = torch.rand(2, 3, 32, 32)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (config.mean, config.std))
+    with torch.no_grad():
+        plain = model.eval()((images - mean) / std)
+        assert torch.allclose(torch.cat([script(images[:1]), script(images[1:])]), plain, atol=1e-4)
+
+
+def test_a_name_that_timm_does_not_know_ends_at_once_with_the_nearest(tmp_path: Path, digits: Path) -> None:
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-X", "importtime", "-c", "from modelyard_cli.main import main; main()"),
+            *("train", str(EXAMPLE), "--set", "model.architecture=resnet81"),
+            *("--dataset", str(digits), "--output", str(tmp_path / "out")),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "300"},
+    )
+    assert ended.returncode == ExitCode.USER_ERROR
+    assert "ArchitectureUnknown: spec.model.architecture: timm has no resnet81; nearest are resnet18" in ended.stderr
+    assert " | torch" not in ended.stderr, "it is said before torch is imported"

@@ -1,0 +1,223 @@
+"""A classifier that was killed anywhere and resumed equals one that never was, bit for bit, on the CPU."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from modelyard_api.outcome import ExitCode, Reason
+from modelyard_api.run_document import RunDocument
+from modelyard_trainer.checkpoints.model import Position
+from modelyard_trainer.dataset.model import CheckedDataset
+from modelyard_trainer.errors import Interrupted
+from modelyard_trainer.interruption import Interruption
+from modelyard_trainer.loop import guard
+from modelyard_trainer.tasks.classification.task import ClassificationTask
+
+from examples.digits.make_folders import make
+from tests.training.trainings import Shelf, Stored, Trained, differences, train
+from tests.unit.trainer.datasets import run_document
+from tests.unit.trainer.pod import Pod
+from tests.unit.trainer.test_classification_check import check
+
+PICTURES, STEPS, EPOCHS = 31, 6, 3
+"""Pictures in all; batches of an epoch of 23 of them, the last of which is smaller; epochs."""
+SETTINGS: dict[str, Any] = {
+    "task": "classification",
+    "model": {"architecture": "test_resnet"},
+    "training": {
+        "epochs": EPOCHS,
+        "batchSize": 4,
+        "gradientAccumulation": 2,
+        "imageSize": 32,
+        "optimizer": {"name": "AdamW", "learningRate": 3e-3, "beta2": 0.99},
+        "schedule": {"warmupEpochs": 1.5},
+        "gradientClip": 1.0,
+        "emaDecay": 0.9,
+        "seed": 3,
+        "savePeriod": 2,
+    },
+    "classification": {
+        "augment": {"cropArea": 0.5, "randAugment": {}, "mixup": 0.4},
+        "balance": "sampling",
+        "labelSmoothing": 0.1,
+        "dropout": 0.3,
+    },
+}
+KEPT = {
+    "in the warm-up": Position(0, 3),
+    "at the end of an epoch": Position(1),
+    "within an accumulation": Position(1, 3),
+    "between two steps": Position(1, 4),
+    "before a validation": Position(2, STEPS),
+}
+END = Position(EPOCHS)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A training that nobody disturbed."""
+
+    document: RunDocument
+    data: CheckedDataset
+    trained: Trained
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _every_batch_counts() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guard, "ASK_EVERY", 0.0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("digits")
+    make(made, images=PICTURES, size=32)
+    return made
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Reference:
+    """One undisturbed training, without workers, with a snapshot at every place of `KEPT`."""
+    document = run_document(**SETTINGS)
+    data = check(folder)
+    wanted = {*KEPT.values(), END}
+    trained = fit(document, data, tmp_path_factory.mktemp("reference") / "run", Shelf(wanted.__contains__))
+    assert set(trained.stored) == wanted
+    return Reference(document, data, trained)
+
+
+def fit(document: RunDocument, data: CheckedDataset, folder: Path, shelf: Shelf, **options: Any) -> Trained:
+    return train(document, data, folder, shelf, task=ClassificationTask, **options)
+
+
+def resumed(reference: Reference, start: Stored, folder: Path, workers: int = 0) -> Trained:
+    """The rest of a training."""
+    return fit(reference.document, reference.data, folder, Shelf(END.__eq__, start), workers=workers)
+
+
+def assert_equal(trained: Trained, reference: Reference) -> None:
+    """Same losses and metrics, same files, same numbers at the end."""
+    assert trained.epochs == reference.trained.epochs
+    assert trained.fit.best_epoch == reference.trained.fit.best_epoch
+    names = {path.name for path in reference.trained.results.iterdir()}
+    assert names == {"best.pt", "last.pt", "epoch2.pt"}
+    assert {path.name for path in trained.results.iterdir()} == names
+    for name in names:
+        assert not differences(trained.weights(name), reference.trained.weights(name))
+    assert not differences(trained.stored[END].state(), reference.trained.stored[END].state())
+
+
+@pytest.mark.parametrize("where", KEPT)
+def test_resumed_equals_never_killed(reference: Reference, where: str, tmp_path: Path) -> None:
+    position = KEPT[where]
+    workers = 2 if where == "within an accumulation" else 0
+    trained = resumed(reference, reference.trained.stored[position], tmp_path, workers)
+    assert trained.fit.resumed_from == position
+    assert_equal(trained, reference)
+    gradients = reference.trained.stored[position].state()["training"]["gradients"]
+    assert bool(gradients) is (position.step % 2 == 1)
+
+
+def test_two_workers_and_a_cache_train_what_none_trains(reference: Reference, tmp_path: Path) -> None:
+    cached = reference.document.model_copy(update={"image_cache": "disk"})
+    trained = fit(cached, reference.data, tmp_path, Shelf(END.__eq__), workers=2)
+    assert_equal(trained, reference)
+
+
+@pytest.mark.parametrize("place", [Position(1, 2), Position(1, STEPS)], ids=["training", "validating"])
+def test_told_to_stop_it_ends_at_the_very_batch_and_loses_nothing(
+    reference: Reference, place: Position, tmp_path: Path
+) -> None:
+    shelf = Shelf()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)}
+    interruption = Interruption()
+    interruption.install()
+
+    def tell(position: Position) -> bool:
+        if position == place:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return False
+
+    shelf.wanted = tell
+    try:
+        with pytest.raises(Interrupted):
+            fit(reference.document, reference.data, tmp_path / "killed", shelf, interruption=interruption, workers=2)
+    finally:
+        interruption.settle()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    # Asked after this batch, it notices after the next, or in the validation.
+    (position,) = shelf.stored
+    assert position == (place if place.step == STEPS else Position(place.epochs, place.step + 1))
+    assert_equal(resumed(reference, shelf.stored[position], tmp_path / "resumed"), reference)
+
+
+def test_another_classification_does_not_go_on_from_it(reference: Reference, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "training": {**SETTINGS["training"], "epochs": 1, "schedule": {"warmupEpochs": 0}}}
+    start = reference.trained.stored[Position(1)]
+    trained = fit(run_document(**settings), reference.data, tmp_path, Shelf(start=start))
+    assert trained.fit.resumed_from is None
+    assert trained.fit.notices[-1] == (
+        "the checkpoint of epoch 1 is of another training (epochs 3, now 1), so the training began anew"
+    )
+
+
+def test_with_half_the_batch_it_goes_on_where_the_pictures_end(reference: Reference, tmp_path: Path) -> None:
+    smaller = reference.document.model_copy(update={"attempt": 2, "batch_size": 2})
+    start = reference.trained.stored[Position(1, 4)]
+    trained = fit(smaller, reference.data, tmp_path, Shelf(Position(1, 10).__eq__, start))
+    assert [epoch.number for epoch in trained.fit.epochs] == [1, 2, 3]
+    assert trained.epochs[0] == reference.trained.epochs[0]
+    # 16 pictures were seen, in 4 batches: two more of 2 pictures are the 10th batch.
+    assert trained.stored[Position(1, 10)].state()["training"]["seen"] == 20
+
+
+def test_where_patience_ends_the_training_its_end_is_kept(reference: Reference, tmp_path: Path) -> None:
+    spec = reference.document.spec
+    impatient = reference.document.model_copy(
+        update={"spec": spec.model_copy(update={"training": spec.training.model_copy(update={"patience": 1})})}
+    )
+    start = reference.trained.stored[Position(1)]
+    state = start.state()
+    state["training"] |= {"best": 2.0, "best_epoch": 1}
+    trained = fit(impatient, reference.data, tmp_path / "first", Shelf(start=start.holding(state)))
+    assert [epoch.number for epoch in trained.fit.epochs] == [1, 2]
+    assert list(trained.stored) == [Position(2)]
+    again = fit(impatient, reference.data, tmp_path / "again", Shelf(start=trained.stored[Position(2)]))
+    assert again.epochs == trained.epochs
+
+
+def test_a_process_that_is_killed_after_a_checkpoint_is_made_up_for(folder: Path, tmp_path: Path) -> None:
+    outs = {}
+    for name in ("killed", "whole"):
+        root, outs[name] = tmp_path / name, tmp_path / name / "out"
+        for attempt in (1, 2) if name == "killed" else (1,):
+            uid = f"{name}-{attempt}"
+            (root / uid).mkdir(parents=True)
+            pod = Pod(root / uid, uid, folders=("trainer_image", "crds"))
+            document = run_document(
+                **SETTINGS | {"export": [], "resources": {"gpus": 0}, "checkpoints": {"everyEpochs": 1}},
+                dataset={"path": str(folder), "format": "image-folder"},
+                artifacts={"path": str(outs[name])},
+            ).model_copy(update={"attempt": attempt})
+            if (name, attempt) == ("killed", 1):
+                code, _ = pod.stop(pod.start(document), "checkpoint of epoch 1 is safe", signal.SIGKILL)
+                assert code == -signal.SIGKILL
+                continue
+            process = pod.start(document)
+            _, said = process.communicate(timeout=120)
+            assert process.returncode == ExitCode.SUCCESS, said
+            message = pod.message()
+            assert message.reason is Reason.COMPLETED
+            assert (message.resumed_from_epoch is None) is (name == "whole")
+    for file in ("best.pt", "last.pt"):
+        one, other = (torch.load(out / file, weights_only=True) for out in outs.values())
+        assert not differences(one, other), file
