@@ -55,7 +55,7 @@ def train(
 @dataset_app.command("push")
 def push(
     folder: Annotated[
-        Path, typer.Argument(help="The data set: images/, labels/, data.yaml.", exists=True, file_okay=False)
+        Path, typer.Argument(help="The data set: all files of this folder.", exists=True, file_okay=False)
     ],
     uri: Annotated[str, typer.Argument(help="Where to, such as s3://datasets/digits/v1/.")],
     endpoint: Annotated[

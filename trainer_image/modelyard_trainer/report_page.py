@@ -16,6 +16,8 @@ _PICTURES = (
     ("precision_recall.png", "Precision over recall"),
     ("confusion_matrix.png", "Confusion matrix"),
 )
+_COUNT = "pictures"
+"""Of the numbers of a class, the one that is whole."""
 _TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
@@ -149,7 +151,7 @@ def _classes(classes: Mapping[str, Mapping[str, float]]) -> str:
     head = "".join(f'<th class="number">{html.escape(name)}</th>' for name in names)
     rows = "".join(
         f"<tr><td>{html.escape(label)}</td>"
-        + "".join(f'<td class="number">{values[name]:.3f}</td>' for name in names)
+        + "".join(f'<td class="number">{values[name]:{".0f" if name == _COUNT else ".3f"}}</td>' for name in names)
         + "</tr>"
         for label, values in classes.items()
     )

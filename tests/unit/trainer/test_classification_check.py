@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,9 +224,9 @@ WRONG = (
     ),
     Wrong(
         "one class alone",
-        lambda root: (picture(root / "cat" / "1.png"), picture(root / "cat" / "2.png"), root)[-1],
+        spoilt(folders, lambda root: shutil.rmtree(root / "dog")),
         Reason.DATASET_INVALID,
-        "the 1 training pictures are all of the class cat",
+        "the 3 training pictures are all of the class cat",
     ),
     Wrong(
         "a damaged picture",

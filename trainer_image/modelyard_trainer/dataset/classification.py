@@ -52,6 +52,13 @@ def check_classification(
         sides["train"] = sorted(lowest(sides["train"], count, seed, salt="fraction"))
     sides = {side: at_most(dataset.limit, names, seed) for side, names in sides.items()}
     labelled = {each.name: each for each in found.pictures}
+    counts = Counter(labelled[name].label for name in sides["train"])
+    if len(counts) < _FEWEST_CLASSES:
+        raise RunError(
+            Reason.DATASET_INVALID,
+            f"the {len(sides['train'])} training pictures are all of the class {next(iter(counts))}; at least "
+            "two classes would be right",
+        )
     used = [name for side in SIDES for name in sides[side]]
     unchecked = [Unchecked(name, _object(labelled[name], ids[labelled[name].label])) for name in used]
     checked = check_all(fetched.folder, unchecked, threads, tell)
@@ -60,13 +67,6 @@ def check_classification(
         for each in checked
         if each.picture is not None
     }
-    counts = Counter(labelled[name].label for name in sides["train"])
-    if len(counts) < _FEWEST_CLASSES:
-        raise RunError(
-            Reason.DATASET_INVALID,
-            f"the {len(sides['train'])} training pictures are all of the class {next(iter(counts))}; at least "
-            "two classes would be right",
-        )
     return CheckedDataset(
         classes=classes,
         training=tuple(pictures[name] for name in sides["train"]),

@@ -1,0 +1,165 @@
+"""The loop, with a task of four numbers: it knows none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from modelyard_api.outcome import Reason
+from modelyard_api.spec import MixedPrecision, Optimizer, ScheduleName
+from modelyard_trainer.checkpoints.model import Position
+from modelyard_trainer.errors import Interrupted, RunError
+from modelyard_trainer.loop import epochs, guard
+from modelyard_trainer.loop.average import Average
+from modelyard_trainer.loop.batches import Batches
+from modelyard_trainer.loop.epochs import EpochLoop, Plan
+from modelyard_trainer.loop.guard import Guard, Watch
+from modelyard_trainer.loop.loader import EpochLoader, Place
+from modelyard_trainer.loop.optimizer import build_optimizer
+from modelyard_trainer.loop.precision import Precision
+from modelyard_trainer.loop.schedule import Schedule
+from modelyard_trainer.loop.state import Numbers
+from torch import Tensor, nn
+
+PICTURES = 10
+
+
+@pytest.fixture(autouse=True)
+def _every_batch_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "ASK_EVERY", 0.0)
+
+
+class Points:
+    """Points on a line, in the same order in every epoch."""
+
+    def __getitem__(self, place: Place) -> Tensor:
+        return torch.tensor([place[1] / PICTURES])
+
+    def __len__(self) -> int:
+        return PICTURES
+
+
+@dataclass
+class LineLearner:
+    """Learns y = 2x; its metric in each epoch is given."""
+
+    metrics: list[float] = field(default_factory=lambda: [0.1, 0.2, 0.3, 0.4])
+    nan_from: int = 10**9
+    steps: int = 0
+    models: list[nn.Module] = field(default_factory=list)
+
+    def loss(self, model: nn.Module, batch: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        self.steps += 1
+        loss = ((model(batch) - 2 * batch) ** 2).mean() * (math.nan if self.steps >= self.nan_from else 1)
+        return loss, {"loss": loss}
+
+    def validate(self, model: nn.Module, heed: Callable[[], None]) -> dict[str, float]:
+        heed()
+        self.models.append(model)
+        return {"score": self.metrics[len(self.models) - 1]}
+
+
+@dataclass
+class Yard:
+    """A loop and all that it tells."""
+
+    learner: LineLearner = field(default_factory=LineLearner)
+    epochs: int = 4
+    patience: int = 0
+    average: bool = False
+    asked: Callable[[], bool] = lambda: False
+    due: Callable[[Position], bool] = lambda _position: False
+    told: list[tuple[int, float, bool]] = field(default_factory=list)
+    kept: dict[Position, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(0)
+        model = nn.Linear(1, 1)
+        self.batches = Batches(PICTURES, 2, 4)
+        self.numbers = Numbers(
+            model,
+            Average(model, 0.9) if self.average else None,
+            build_optimizer(model, Optimizer(learning_rate=0.1)),
+            Precision(MixedPrecision.DISABLED, "cpu"),
+        )
+        self.loop = EpochLoop(
+            learner=self.learner,
+            loader=EpochLoader(Points(), 2, 0, collate=torch.stack, pin_memory=False),
+            batches=self.batches,
+            schedule=Schedule(ScheduleName.COSINE, self.epochs, 1, 0.1),
+            numbers=self.numbers,
+            plan=Plan(self.epochs, self.patience, "score", seed=1),
+            watch=Watch(
+                lambda _epoch, _step, _steps, _losses: None,
+                lambda epoch, metrics, best, _weights: self.told.append((epoch, metrics["score"], best)),
+            ),
+            guard=Guard(self.asked, self.due, self.kept.__setitem__),
+        )
+
+
+def test_it_tells_every_epoch_and_which_is_the_best() -> None:
+    yard = Yard(LineLearner([0.2, 0.5, 0.5, 0.4]))
+    yard.loop.run(Position(0))
+    assert yard.told == [(1, 0.2, True), (2, 0.5, True), (3, 0.5, False), (4, 0.4, False)]
+    assert yard.learner.steps == 4 * 5
+    assert yard.numbers.optimizer.param_groups[0]["lr"] == pytest.approx(0.01)
+
+
+def test_patience_ends_it_and_its_end_is_kept() -> None:
+    yard = Yard(LineLearner([0.5, 0.4, 0.3, 0.9]), patience=2)
+    yard.loop.run(Position(0))
+    assert [epoch for epoch, _, _ in yard.told] == [1, 2, 3]
+    assert list(yard.kept) == [Position(3)]
+
+
+def test_the_average_is_what_is_validated() -> None:
+    yard = Yard(average=True)
+    yard.loop.run(Position(0))
+    assert yard.numbers.average is not None
+    assert set(yard.learner.models) == {yard.numbers.average.model}
+    assert yard.numbers.average.updates == 4 * 3, "three steps of the optimizer an epoch"
+
+
+def test_what_is_no_number_any_more_ends_it_within_the_epoch_and_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(epochs, "READ_EVERY", 2)
+    yard = Yard(LineLearner(nan_from=6), due=lambda position: position.step == 5)
+    with pytest.raises(RunError, match="the loss is not a number any more in epoch 2") as ended:
+        yard.loop.run(Position(0))
+    assert ended.value.reason is Reason.DIVERGED
+    assert yard.learner.steps == 7
+    assert list(yard.kept) == [Position(0, 5)]
+
+
+def test_asked_to_stop_in_a_validation_it_keeps_what_came_before_it() -> None:
+    learner = LineLearner()
+    asked = iter([False] * 6 + [True])  # before the first epoch, after its five batches, in its validation
+    yard = Yard(learner, asked=lambda: next(asked))
+    with pytest.raises(Interrupted):
+        yard.loop.run(Position(0))
+    assert list(yard.kept) == [Position(0, 5)]
+
+
+def test_resumed_anywhere_it_ends_with_the_same_numbers() -> None:
+    whole = Yard(average=True, due=lambda _position: True)
+    whole.loop.run(Position(0))
+    for position in (Position(0, 1), Position(1), Position(2, 3), Position(3, 5)):
+        rest = Yard(LineLearner([0.1, 0.2, 0.3, 0.4][position.epochs :]), average=True)
+        start = rest.numbers.restore(position, whole.kept[position], rest.batches)
+        rest.loop.run(start)
+        one, other = rest.numbers.capture(rest.batches), whole.kept[Position(4)]
+        assert torch.equal(one["model"]["weight"], other["model"]["weight"])
+        assert torch.equal(one["average"]["model"]["weight"], other["average"]["model"]["weight"])
+        assert one["best"] == other["best"]
+        assert rest.told == whole.told[position.epochs :]
+
+
+def test_asked_to_stop_it_keeps_the_batch_it_is_at() -> None:
+    learner = LineLearner()
+    yard = Yard(learner, asked=lambda: learner.steps == 7)
+    with pytest.raises(Interrupted):
+        yard.loop.run(Position(0))
+    assert list(yard.kept) == [Position(1, 2)]
