@@ -632,12 +632,69 @@ class Approval(ApiModel):
     approved: Annotated[bool, Field(description="May be set at any time; the run starts once it is true.")] = False
 
 
-_NOT_FOR_DETECTION: tuple[tuple[str, Callable[[Training], object]], ...] = (
+_Read = Callable[[Training], object]
+_DETECTIONS_OWN: tuple[tuple[str, _Read], ...] = (
+    ("schedule.warmupMomentum", lambda training: training.schedule.warmup_momentum),
+    ("schedule.warmupBiasLearningRate", lambda training: training.schedule.warmup_bias_learning_rate),
+)
+"""Fields that only ultralytics' schedule has."""
+_NOT_FOR_DETECTION: tuple[tuple[str, _Read], ...] = (
     ("optimizer.beta2", lambda training: training.optimizer.beta2),
     ("gradientClip", lambda training: training.gradient_clip),
     ("emaDecay", lambda training: training.ema_decay),
 )
 """Fields that ultralytics has no word for."""
+
+
+def _block_of(task: Task) -> Rule:
+    def holds(spec: TrainingRunSpec) -> bool:
+        return spec.task is task or getattr(spec, task.value) is None
+
+    return Rule(
+        f"self.task == '{task.value}' || !has(self.{task.value})",
+        f"is for task {task.value} only; leave it out",
+        path=f".{task.value}",
+        holds=holds,
+    )
+
+
+def _formats_of(task: Task) -> Rule:
+    formats = FORMATS[task]
+
+    def holds(spec: TrainingRunSpec) -> bool:
+        return spec.task is not task or spec.dataset.format in formats
+
+    return Rule(
+        f"self.task != '{task.value}' || self.dataset.format in {[each.value for each in formats]}",
+        f"must be {' or '.join(formats)} for {task.value}",
+        path=".dataset.format",
+        holds=holds,
+    )
+
+
+def _detections_own(field: str, read: _Read) -> Rule:
+    def holds(spec: TrainingRunSpec) -> bool:
+        return spec.task is Task.DETECTION or read(spec.training) is None
+
+    return Rule(
+        f"self.task == 'detection' || !has(self.training.{field})",
+        "is for task detection only; leave it out",
+        path=f".training.{field}",
+        holds=holds,
+    )
+
+
+def _not_for_detection(field: str, read: _Read) -> Rule:
+    def holds(spec: TrainingRunSpec) -> bool:
+        return spec.task is not Task.DETECTION or read(spec.training) is None
+
+    return Rule(
+        f"self.task != 'detection' || !has(self.training.{field})",
+        "is not for detection; leave it out",
+        path=f".training.{field}",
+        holds=holds,
+    )
+
 
 SPEC_RULES = (
     Rule(
@@ -646,24 +703,8 @@ SPEC_RULES = (
         path=".task",
         holds=lambda spec: spec.task in FORMATS,
     ),
-    *(
-        Rule(
-            f"self.task == '{task.value}' || !has(self.{task.value})",
-            f"is for task {task.value} only; leave it out",
-            path=f".{task.value}",
-            holds=lambda spec, task=task: spec.task is task or getattr(spec, task.value) is None,
-        )
-        for task in FORMATS
-    ),
-    *(
-        Rule(
-            f"self.task != '{task.value}' || self.dataset.format in {[each.value for each in formats]}",
-            f"must be {' or '.join(formats)} for {task.value}",
-            path=".dataset.format",
-            holds=lambda spec, task=task, formats=formats: spec.task is not task or spec.dataset.format in formats,
-        )
-        for task, formats in FORMATS.items()
-    ),
+    *(_block_of(task) for task in FORMATS),
+    *(_formats_of(task) for task in FORMATS),
     Rule(
         "self.dataset.format != 'table' || self.task != 'classification' || "
         "(has(self.classification) && has(self.classification.table))",
@@ -705,27 +746,8 @@ SPEC_RULES = (
         path=".training.freeze",
         holds=lambda spec: spec.task is Task.DETECTION or spec.training.freeze == 0,
     ),
-    *(
-        Rule(
-            f"self.task == 'detection' || !has(self.training.schedule.{field})",
-            "is for task detection only; leave it out",
-            path=f".training.schedule.{field}",
-            holds=lambda spec, name=name: spec.task is Task.DETECTION or getattr(spec.training.schedule, name) is None,
-        )
-        for field, name in (
-            ("warmupMomentum", "warmup_momentum"),
-            ("warmupBiasLearningRate", "warmup_bias_learning_rate"),
-        )
-    ),
-    *(
-        Rule(
-            f"self.task != 'detection' || !has(self.training.{field})",
-            "is not for detection; leave it out",
-            path=f".training.{field}",
-            holds=lambda spec, read=read: spec.task is not Task.DETECTION or read(spec.training) is None,
-        )
-        for field, read in _NOT_FOR_DETECTION
-    ),
+    *(_detections_own(field, read) for field, read in _DETECTIONS_OWN),
+    *(_not_for_detection(field, read) for field, read in _NOT_FOR_DETECTION),
     Rule(
         "self.training.amp == 'disabled' || self.resources.gpus > 0",
         "must be disabled without a GPU; or set spec.resources.gpus to 1",

@@ -17,14 +17,14 @@ import pytest
 import torch
 from modelyard_api.outcome import ExitCode
 from modelyard_trainer.files import parse_checksums, sha256
-from modelyard_trainer.tasks.classification.architecture import COIN_CLIP, architectures
+from modelyard_trainer.tasks.classification.architecture import COIN_CLIP, architectures, build
 from PIL import Image
 
 from examples.digits.make_folders import NAMES, make
 from tests.training.test_training import NO_NETWORK
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "digits-classification.yaml"
-EPOCHS, PICTURES = 5, 900
+EPOCHS, PICTURES = 4, 700
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +114,21 @@ def test_the_weights_fit_timms_own_model(results: Path, digits: Path) -> None:
     model.load_state_dict(checkpoint["state_dict"])
     script = torch.jit.load(results / "best.torchscript")  # type: ignore[no-untyped-call]
     config = timm.get_pretrained_cfg(checkpoint["architecture"])
+    assert config is not None
     images = torch.rand(2, 3, 32, 32)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (config.mean, config.std))
     with torch.no_grad():
         plain = model.eval()((images - mean) / std)
         assert torch.allclose(torch.cat([script(images[:1]), script(images[1:])]), plain, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "side"), [(COIN_CLIP, 224), ("vit_base_patch32_clip_224", 192), ("resnet18", 64)])
+def test_networks_take_pictures_of_the_size_that_was_asked_for(name: str, side: int) -> None:
+    with torch.device("meta"):  # nothing is computed, only shapes
+        model: Any = build(name, 5, side, dropout=0.1)
+        assert model(torch.zeros(2, 3, side, side)).shape == (2, 5)
+    if name == COIN_CLIP:
+        assert model.backbone.head.in_features == 512
 
 
 def test_a_name_that_timm_does_not_know_ends_at_once_with_the_nearest(tmp_path: Path, digits: Path) -> None:

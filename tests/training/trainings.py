@@ -102,6 +102,7 @@ def train(
     task: Callable[[TaskContext, int], Task] = DetectionTask,
     workers: int = 0,
     interruption: Interruption | None = None,
+    cpus: int = 2,
 ) -> Trained:
     """Train in an empty folder."""
     results = folder / "results"
@@ -111,7 +112,7 @@ def train(
     reports: list[Report] = []
     progress.listen(lambda report, _urgent: reports.append(report))
     context = TaskContext(
-        document, folder, results, progress, cpus=2, checkpoints=shelf, interruption=interruption or Interruption()
+        document, folder, results, progress, cpus=cpus, checkpoints=shelf, interruption=interruption or Interruption()
     )
     fit = task(context, workers).fit(data)
     return Trained(fit, shelf.stored, results, tuple(reports))

@@ -73,7 +73,7 @@ class Yard:
     average: bool = False
     asked: Callable[[], bool] = lambda: False
     due: Callable[[Position], bool] = lambda _position: False
-    told: list[tuple[int, float, bool]] = field(default_factory=list)
+    told: list[tuple[int, float, bool, float]] = field(default_factory=list)
     kept: dict[Position, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -95,7 +95,7 @@ class Yard:
             plan=Plan(self.epochs, self.patience, "score", seed=1),
             watch=Watch(
                 lambda _epoch, _step, _steps, _losses: None,
-                lambda epoch, metrics, best, _weights: self.told.append((epoch, metrics["score"], best)),
+                lambda epoch, metrics, best, _weights: self.told.append((epoch, metrics["score"], best, metrics["lr"])),
             ),
             guard=Guard(self.asked, self.due, self.kept.__setitem__),
         )
@@ -104,7 +104,7 @@ class Yard:
 def test_it_tells_every_epoch_and_which_is_the_best() -> None:
     yard = Yard(LineLearner([0.2, 0.5, 0.5, 0.4]))
     yard.loop.run(Position(0))
-    assert yard.told == [(1, 0.2, True), (2, 0.5, True), (3, 0.5, False), (4, 0.4, False)]
+    assert [each[:3] for each in yard.told] == [(1, 0.2, True), (2, 0.5, True), (3, 0.5, False), (4, 0.4, False)]
     assert yard.learner.steps == 4 * 5
     assert yard.numbers.optimizer.param_groups[0]["lr"] == pytest.approx(0.01)
 
@@ -112,7 +112,7 @@ def test_it_tells_every_epoch_and_which_is_the_best() -> None:
 def test_patience_ends_it_and_its_end_is_kept() -> None:
     yard = Yard(LineLearner([0.5, 0.4, 0.3, 0.9]), patience=2)
     yard.loop.run(Position(0))
-    assert [epoch for epoch, _, _ in yard.told] == [1, 2, 3]
+    assert [each[0] for each in yard.told] == [1, 2, 3]
     assert list(yard.kept) == [Position(3)]
 
 

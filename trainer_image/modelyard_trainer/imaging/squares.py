@@ -87,7 +87,7 @@ def squares(
     kept: NDArray[np.uint8]
     if cache is ImageCache.DISK:
         file.parent.mkdir(parents=True, exist_ok=True)
-        kept = np.lib.format.open_memmap(file, "w+", np.uint8, shape)  # type: ignore[no-untyped-call]
+        kept = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
     else:
         kept = np.empty(shape, np.uint8)
     with ThreadPoolExecutor(threads) as pool:

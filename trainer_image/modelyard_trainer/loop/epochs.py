@@ -110,6 +110,8 @@ class EpochLoop:
                 refuse_divergence(epoch, means)
             self._watch.step(epoch + 1, step + 1, steps, means)
             self._keep_if_wanted(Position(epoch, step + 1))
+        # Nothing new, unless there was no step left; the rate is told at the epoch's end.
+        self._schedule.apply(self._numbers.optimizer, self._batches.done(epoch, steps - 1))
 
     def _step(self, epoch: int, step: int, batch: Any) -> None:
         """Nothing in here waits for the GPU, but for fp16's scale."""

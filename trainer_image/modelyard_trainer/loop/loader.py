@@ -55,7 +55,7 @@ class EpochLoader(DataLoader[Any]):
             pin_memory=pin_memory,
         )
 
-    def epoch(self, epoch: int, step: int = 0) -> Iterator[dict[str, Any]]:
+    def epoch(self, epoch: int, step: int = 0) -> Iterator[Any]:
         """The batches of an epoch (counted from 0), without the first `step` ones."""
         assert self.batch_size is not None  # noqa: S101 - it was given above
         self._places.begin(epoch, step * self.batch_size)
