@@ -24,7 +24,7 @@ from examples.digits.make_folders import NAMES, make
 from tests.training.test_training import NO_NETWORK
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "digits-classification.yaml"
-EPOCHS, PICTURES = 4, 700
+EPOCHS, PICTURES = 4, 600
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
     root = tmp_path_factory.mktemp("classification")
     settings = [
         *("--set", f"training.epochs={EPOCHS}", "--set", "classification.testSplit=0.1"),
-        *("--set", "export.0.opset=14"),
+        *("--set", "export.0.opset=14", "--set", "training.batchSize=32"),
     ]
     ended = subprocess.run(
         [

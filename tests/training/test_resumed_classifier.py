@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +13,9 @@ from typing import Any
 
 import pytest
 import torch
-from modelyard_api.outcome import ExitCode, Reason
+from modelyard_api.outcome import ExitCode, Reason, TerminationMessage
 from modelyard_api.run_document import RunDocument
+from modelyard_trainer import process
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.cpus import usable_cpus
 from modelyard_trainer.dataset.fetch import fetch
@@ -28,7 +31,6 @@ from modelyard_trainer.tasks.classification.task import ClassificationTask
 from examples.digits.make_folders import make
 from tests.training.trainings import Shelf, Stored, Trained, differences, train
 from tests.unit.trainer.datasets import run_document
-from tests.unit.trainer.pod import Pod
 
 TRAINED, VALIDATED, STEPS, EPOCHS = 23, 6, 6, 3
 """Pictures to train and to validate on; batches of an epoch, the last of which is smaller; epochs."""
@@ -73,9 +75,12 @@ class Reference:
     trained: Trained
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _one_cpu() -> Iterator[None]:
-    """So many threads give the same sums, here and in processes; and two for networks this small wait for each other."""
+    """The same threads give the same sums here and in processes; two would only wait for each other."""
     allowed, threads = os.sched_getaffinity(0), torch.get_num_threads()
     os.sched_setaffinity(0, {min(allowed)})
     yield
@@ -230,17 +235,47 @@ def test_a_process_that_is_killed_after_a_checkpoint_is_made_up_for(reference: R
         "resources": {"gpus": 0},
         "checkpoints": {"everyEpochs": 1},
     }
-    first, second = (Pod(tmp_path / uid, uid, folders=("trainer_image", "crds")) for uid in ("first", "second"))
-    for pod in (first, second):
-        pod.root.mkdir()
-    code, _ = first.stop(first.start(run_document(**settings)), "checkpoint of epoch 1 is safe", signal.SIGKILL)
-    assert code == -signal.SIGKILL
-    process = second.start(run_document(**settings).model_copy(update={"attempt": 2}))
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == ExitCode.SUCCESS, said
-    message = second.message()
+    first, second = (tmp_path / uid for uid in ("first", "second"))
+    assert forked(first, run_document(**settings), kill_after="checkpoint of epoch 1 is safe") == -signal.SIGKILL
+    again = run_document(**settings).model_copy(update={"attempt": 2})
+    assert forked(second, again) == ExitCode.SUCCESS, (second / "log").read_text()
+    message = TerminationMessage.model_validate_json((second / "termination-log").read_bytes())
     assert message.reason is Reason.COMPLETED
     assert message.resumed_from_epoch is not None
     for name in ("best.pt", "last.pt", "epoch2.pt"):
         published = torch.load(tmp_path / "out" / name, weights_only=True)
         assert not differences(published, reference.trained.weights(name)), name
+
+
+def forked(folder: Path, document: RunDocument, kill_after: str = "") -> int:
+    """Run an attempt in a process of its own, made from this one, which has imported already what takes seconds.
+
+    Args:
+        folder: is made, for all that the attempt leaves.
+        document: the run.
+        kill_after: kill it once its log says so.
+
+    Returns:
+        Its exit code; negative, the signal that ended it.
+    """
+    folder.mkdir()
+    (folder / "scratch").mkdir()
+    (folder / "run.json").write_text(json.dumps(document.to_json_object()))
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.environ["MODELYARD_POD_UID"] = folder.name
+            sys.stderr = os.fdopen(writing, "w", buffering=1)
+            places = ["--scratch", str(folder / "scratch"), "--termination-log", str(folder / "termination-log")]
+            code = process.main([str(folder / "run.json"), *places])
+        finally:
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading) as log, (folder / "log").open("w") as said:
+        for line in log:
+            said.write(line)
+            if kill_after and kill_after in line:
+                os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
