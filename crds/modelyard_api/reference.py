@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from modelyard_api import API_VERSION
 from modelyard_api.crd import COLUMNS
@@ -16,6 +15,7 @@ from modelyard_api.outcome import EXIT_CODES
 from modelyard_api.schema import training_run_schema
 from modelyard_api.structural import Schema
 from modelyard_api.training_run import KIND, MAY_CHANGE
+from modelyard_api.wording import bounds, plain
 
 REFERENCE_FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 _NOTE = "<!-- Made from crds/modelyard_api by `python -m modelyard_api.reference`; change the models instead. -->\n"
@@ -142,29 +142,11 @@ def _default(schema: Schema, required: bool) -> str:
         return ""
     if "properties" in schema:
         return "see there"
-    return f"`{_plain(schema['default'])}`"
-
-
-def _plain(value: Any) -> str:
-    """A value as one would write it in YAML, on one line."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list):
-        return f"[{', '.join(_plain(item) for item in value)}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{name}: {_plain(part)}' for name, part in value.items())}}}"
-    return str(value) or '""'
+    return f"`{plain(schema['default'])}`"
 
 
 def _range(schema: Schema) -> str:
-    words = []
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if low is not None or high is not None:
-        left = "" if low is None else f"{_plain(low)} {'<' if schema.get('exclusiveMinimum') else '<='} "
-        right = "" if high is None else f" {'<' if schema.get('exclusiveMaximum') else '<='} {_plain(high)}"
-        words.append(f"`{left}x{right}`")
+    words = [f"`{within}`"] if (within := bounds(schema)) else []
     if "multipleOf" in schema:
         words.append(f"multiple of {schema['multipleOf']}")
     for unit, least, most in (
