@@ -215,7 +215,7 @@ class KeptCheckpoints:
                 _log.warning("the checkpoint of %s (%s) is passed over: %s", found.manifest.position, uri, error)
                 self._inventory.useless(found)
                 continue
-            _log.info("going on from %s (%s)", found.manifest.position, uri)
+            _log.info("found the checkpoint of %s (%s)", found.manifest.position, uri)
             self._inventory.resumed(found)
             self._resumed_at = self._last_saved = self._last_safe = found.manifest.position
             with self._changed:
