@@ -66,7 +66,7 @@ class DetectionTask:
                 f"{architecture.name}; {_round_up(size, architecture.stride)} would be right",
             )
         if self._spec.training.amp is not MixedPrecision.DISABLED and self._spec.resources.gpus == 0:
-            raise self._amp_needs_gpu()
+            raise self._amp_needs_gpu("spec.resources.gpus is 0")
         if self._spec.resources.gpus > 1:
             raise RunError(
                 Reason.SPEC_INVALID,
@@ -202,16 +202,17 @@ class DetectionTask:
         import torch  # noqa: PLC0415 - seconds
 
         wanted, there = self._spec.resources.gpus > 0, torch.cuda.is_available()
-        if self._spec.training.amp is not MixedPrecision.DISABLED and not (wanted and there):
-            raise self._amp_needs_gpu()
+        if self._spec.training.amp is not MixedPrecision.DISABLED and not there:
+            raise self._amp_needs_gpu("torch sees no CUDA device where this pod runs")
         if wanted and there:
             return "0", ()
         return "cpu", (("no CUDA device is in sight, so the training ran on the CPU",) if wanted else ())
 
-    def _amp_needs_gpu(self) -> RunError:
+    def _amp_needs_gpu(self, why_there_is_none: str) -> RunError:
         return RunError(
             Reason.SPEC_INVALID,
-            f"spec.training.amp: {self._spec.training.amp.value} needs a GPU; without one, disabled would be right",
+            f"spec.training.amp: {self._spec.training.amp.value} needs a GPU, and {why_there_is_none}; without one, "
+            "disabled would be right",
         )
 
     def _on_step(self, epoch: int, step: int, steps: int, losses: Mapping[str, Tensor]) -> None:
