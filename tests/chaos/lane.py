@@ -17,7 +17,7 @@ from tests.chaos.proxy import FaultProxy
 from tests.chaos.trace import differences, trace
 from tests.chaos.witness import Witness
 from tests.integration.namespace_view import NamespaceView
-from tests.integration.operator_process import OperatorProcess, grant
+from tests.integration.operator_process import OperatorProcess, grant, withdraw
 
 _INTAKE = "https://intake.example:8443"
 """What trainers are told: the same in every lane, as it stands in Jobs that are compared."""
@@ -88,10 +88,13 @@ class Lane:
 
 
 @asynccontextmanager
-async def lane(plane: BareControlPlane, namespace: str, folder: Path) -> AsyncIterator[Lane]:
-    """A lane in a namespace whose pods move by hand only."""
-    token = await asyncio.to_thread(grant, plane, namespace)
-    operator = ProxiedOperator(plane, namespace, token, folder, namespace, {"intake-url": _INTAKE})
+async def lane(
+    plane: BareControlPlane, namespace: str, folder: Path, *, everywhere: bool = False
+) -> AsyncIterator[Lane]:
+    """A lane in a namespace whose pods move by hand only; with `everywhere` its operator serves all namespaces."""
+    token = await asyncio.to_thread(grant, plane, namespace, everywhere=everywhere)
+    flags = {"intake-url": _INTAKE, **({"namespaces": ""} if everywhere else {})}
+    operator = ProxiedOperator(plane, namespace, token, folder, namespace, flags)
 
     async def strike() -> None:
         await found.replace_operator()
@@ -103,3 +106,5 @@ async def lane(plane: BareControlPlane, namespace: str, folder: Path) -> AsyncIt
             yield found
         finally:
             await asyncio.to_thread(operator.thaw_and_kill)
+            if everywhere:
+                await asyncio.to_thread(withdraw, plane, namespace)
