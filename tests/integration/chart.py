@@ -23,6 +23,9 @@ VARIANTS: dict[str, dict[str, str]] = {
         "podAnnotations.note": "hello",
         "operator.env[0].name": "A",
         "operator.env[0].value": "b",
+        "trainerNetworkPolicy.enabled": "true",
+        "trainerNetworkPolicy.namespaces": "{default,kube-public}",
+        "imageAllowList": "{registry.example.com/vision/}",
     },
     "as little as can be": {
         "crds.install": "false",

@@ -115,6 +115,8 @@ def test_its_crd_is_the_generated_one() -> None:
         ({"image.pullPolicy": "Sometimes"}, "/image/pullPolicy"),
         ({"replicas": "3"}, "replicas"),
         ({"operator.logLevel": "LOUD"}, "/operator/logLevel"),
+        ({"imageAllowList": "{it's}"}, "/imageAllowList/0"),
+        ({"trainerNetworkPolicy.enabled": "true"}, "trainerNetworkPolicy.namespaces: a policy holds in its own"),
     ],
 )
 def test_wrong_values_are_refused_with_their_name(values: dict[str, str], sentence: str) -> None:
