@@ -142,6 +142,15 @@ BAD = {
         lambda folder: (folder / "data.yaml").unlink(), Reason.DATASET_INVALID, "the data set has no data.yaml"
     ),
     "data.yaml not YAML": Case(description("names: [cat"), Reason.DATASET_INVALID, "data.yaml: it is not YAML"),
+    "data.yaml a bomb": Case(
+        description("a: &a [x, x]\nb: &b [*a, *a]\nnames: [*b, *b]\n"),
+        Reason.DATASET_INVALID,
+        "an alias (*name) stands",
+    ),
+    "data.yaml a program": Case(
+        description("names: !!python/object/apply:os.getcwd []\n"), Reason.DATASET_INVALID, "data.yaml: it is not YAML"
+    ),
+    "data.yaml a tower": Case(description("[" * 100_000), Reason.DATASET_INVALID, "data.yaml: it is nested too deeply"),
     "data.yaml a list": Case(description("- cat\n"), Reason.DATASET_INVALID, "data.yaml: it must be a mapping"),
     "no names": Case(
         description("train: images\n"), Reason.DATASET_INVALID, "data.yaml: `names` must list the classes"

@@ -267,10 +267,8 @@ class KeptCheckpoints:
         files = {name: self._bring(found, file, folder / name) for name, file in manifest.files.items()}
         try:
             content = read_state(state)
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise _UnusableError(f"{manifest.state.name} cannot be read ({type(error).__name__}: {error})") from error
+        except ValueError as error:
+            raise _UnusableError(str(error)) from error
         finally:
             state.unlink(missing_ok=True)
         return Snapshot(manifest.position, content, files)

@@ -136,6 +136,8 @@ def _load(folder: Path, file: Path) -> dict[str, Any]:
         raise RunError(Reason.LABEL_INVALID, f"{name}, line {error.lineno}: not JSON ({error.msg})") from error
     except UnicodeDecodeError as error:
         raise RunError(Reason.LABEL_INVALID, f"{name}: not UTF-8 text") from error
+    except RecursionError as error:
+        raise RunError(Reason.LABEL_INVALID, f"{name}: nested too deeply") from error
     if (
         not isinstance(content, dict)
         or not all(isinstance(content.get(key), list) for key in ("images", "categories"))

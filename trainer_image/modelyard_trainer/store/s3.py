@@ -212,7 +212,8 @@ class S3Store:
         try:
             yield
         except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error, urllib3.exceptions.HTTPError) as error:
-            raise explain(_cause(error), self._what, where, self._access.address) from error
+            explained = explain(_cause(error), self._what, where, self._access.address)
+            raise RunError(explained.reason, self._access.without_credentials(explained.message)) from error
 
 
 def _cause(error: Exception) -> Exception:
