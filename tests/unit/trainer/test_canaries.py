@@ -39,7 +39,7 @@ class Case:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-NOBODY = f"http://127.0.0.1:{free_port()}"
+NOBODY = "http://127.0.0.1:1"
 CASES = {
     "all is well": Case(Reason.COMPLETED),
     "a session that nobody knows": Case(Reason.CREDENTIALS_REFUSED, {"AWS_SESSION_TOKEN": TOKEN}),
