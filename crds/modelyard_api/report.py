@@ -48,7 +48,7 @@ class ProgressReport(ApiModel):
     """One snapshot, sent by POST to REPORT_PATH with the projected token as bearer token.
 
     A report whose `sequence` is not above the last one of the same pod is dropped. Answers: 200 taken or dropped as
-    old, 400 not a report, 401 token unknown or expired, 403 another run's or an ended attempt's, 413 above
+    old, 400 not a report, 401 token unknown or expired, 403 another run's, an ended attempt's or no pod's, 413 above
     MAX_REPORT_BYTES, 429 too many, 503 no leader just now.
     """
 

@@ -17,7 +17,7 @@ from modelyard_operator.intake.certificates import Certificates
 from modelyard_operator.intake.forwarding import FORWARDED, Forwarder
 from modelyard_operator.intake.keys import SigningKeys
 from modelyard_operator.intake.matching import NotYoursError, run_of
-from modelyard_operator.intake.tokens import PodIdentity, TokenError, identify
+from modelyard_operator.intake.tokens import NoPodError, PodIdentity, TokenError, identify
 from modelyard_operator.kube.errors import ApiError
 from modelyard_operator.metrics import REPORTS
 from modelyard_operator.reconcile.cache import Cache
@@ -124,6 +124,8 @@ class IntakeServer:
             return await identify(token, self._keys)
         except TokenError as error:
             raise RefusedError(401, str(error)) from error
+        except NoPodError as error:
+            raise RefusedError(403, str(error)) from error
         except (ApiError, aiohttp.ClientError, TimeoutError) as error:
             _log.warning("the cluster's keys cannot be read", extra={"error": str(error)})
             raise RefusedError(503, "the cluster's keys cannot be read just now") from error
