@@ -9,8 +9,10 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     StringConstraints,
@@ -146,6 +148,15 @@ def _cel_string(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 
+
+Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
+"""A whole number from zero on that every reader of JSON takes for the same: the API server refuses larger ones."""
+
+EpochCount = Annotated[int, Field(ge=0, le=100_000)]
+"""Epochs, of which a run has at most so many."""
+
+Moment = AwareDatetime
+"""A time stamp that says its time zone: the API server refuses others."""
 
 _DURATION = re.compile(r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?")
 _DURATION_PATTERN = r"^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"
