@@ -99,7 +99,7 @@ class Matches:
     @cached_property
     def rule(self) -> Rule:
         """The same as a rule on the string itself."""
-        found = " && ".join(f"self.matches({_cel_string(pattern)})" for pattern in self.patterns)
+        found = " && ".join(f"self.matches({cel_string(pattern)})" for pattern in self.patterns)
         return Rule(found, self.message, holds=self._found_in)
 
     def _found_in(self, text: str) -> bool:
@@ -143,7 +143,7 @@ class Atomic:
         return {**result, f"x-kubernetes-{kind}-type": "atomic"}
 
 
-def _cel_string(text: str) -> str:
+def cel_string(text: str) -> str:
     """`text` as a CEL string literal."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
@@ -157,6 +157,12 @@ EpochCount = Annotated[int, Field(ge=0, le=100_000)]
 
 Moment = AwareDatetime
 """A time stamp that says its time zone: the API server refuses others."""
+
+WEB_ADDRESS = "^https?://[!-.0-~]+(/[!-~]*)?$"
+"""Of visible ASCII alone: what counts as a space differs between RE2 and Python."""
+
+RUN_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+"""What a run may be called, and its namespace: a DNS label."""
 
 _DURATION = re.compile(r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?")
 _DURATION_PATTERN = r"^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from tests.api.manifests import ABSENT, Changes
 
-A_NAME = "must be a Kubernetes name: lower-case letters, digits, hyphens and dots"
+A_NAME = (
+    "must be a Kubernetes name: lower-case letters, digits, hyphens and dots, and on both sides of each dot a letter "
+    "or a digit"
+)
+NO_WAY_OUT = "must not have . or .. for a folder"
 A_BUCKET = "must be s3://BUCKET/PREFIX, such as s3://datasets/digits/v1/"
 AN_ADDRESS = "must be http://HOST:PORT or https://HOST:PORT"
 A_REGION = "must be a region such as us-east-1"
@@ -97,6 +101,9 @@ BY_RULES = (
         for wrong, field, value, sentence in (
             ("an address that is not S3's", "uri", "https://datasets/digits", A_BUCKET),
             ("a bucket of two letters", "uri", "s3://ab/digits", A_BUCKET),
+            ("a way out of the bucket", "uri", "s3://datasets/../models/", NO_WAY_OUT),
+            ("a folder that is none", "uri", "s3://datasets/./digits", NO_WAY_OUT),
+            ("a Secret's name with nothing between its dots", "secretRef.name", "my..secret", A_NAME),
             ("a bucket in capitals", "uri", "s3://Datasets/digits", A_BUCKET),
             ("an endpoint without a scheme", "endpoint", "s3.storage.svc:7070", AN_ADDRESS),
             ("an endpoint with a space", "endpoint", "http://s3.storage.svc:7070/a b", AN_ADDRESS),
@@ -241,6 +248,18 @@ BY_RULES = (
     Refusal(
         "a node label with a space in its key",
         {"spec.resources.nodeSelector": {"a zone": "b"}},
+        "spec.resources.nodeSelector",
+        "must have keys that are names of labels, such as topology.kubernetes.io/zone",
+    ),
+    Refusal(
+        "a node label whose prefix is no domain",
+        {"spec.resources.nodeSelector": {"example..com/zone": "b"}},
+        "spec.resources.nodeSelector",
+        "must have keys that are names of labels, such as topology.kubernetes.io/zone",
+    ),
+    Refusal(
+        "a node label whose prefix is too long",
+        {"spec.resources.nodeSelector": {"a" * 254 + "/zone": "b"}},
         "spec.resources.nodeSelector",
         "must have keys that are names of labels, such as topology.kubernetes.io/zone",
     ),

@@ -26,8 +26,13 @@ _HEALTHY = [
 
 def share(few: int) -> pytest.MarkDecorator:
     """`few` examples in an everyday run, another few each day; all of them in a long one."""
+    return few_or_more(few, ALL)
+
+
+def few_or_more(few: int, more: int) -> pytest.MarkDecorator:
+    """The same where all would last too long."""
     return pytest.mark.parametrize(
-        "examples", [pytest.param(few, id="some"), pytest.param(ALL, id="all", marks=pytest.mark.long)]
+        "examples", [pytest.param(few, id="some"), pytest.param(more, id="all", marks=pytest.mark.long)]
     )
 
 
@@ -139,7 +144,7 @@ ANYTHING: st.SearchStrategy[Any] = st.one_of(
     st.recursive(
         SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3), max_leaves=6
     ),
-    st.builds(_deep, SCALARS, st.sampled_from([5, 50, 300]), in_lists=st.booleans()),
+    st.builds(_deep, SCALARS, st.sampled_from([5, 50, 150]), in_lists=st.booleans()),
     st.builds(lambda value, times: [value] * times, SCALARS, st.sampled_from([17, 65, 129, 1000])),
 )
 
@@ -174,6 +179,15 @@ def _alter(draw: st.DrawFn, document: Any, values: st.SearchStrategy[Any]) -> No
             place[key] = draw(values)
 
 
+def _twisted(text: str) -> st.SearchStrategy[str]:
+    """A right text with something in it that does not belong there."""
+    piece = st.sampled_from(
+        ["..", "/../", "/./", "../", ".-", "-", "\n", "\x00", "\u00e9", " ", "//", "0", "a" * 60, "a" * 300]
+    )
+    where = st.integers(0, len(text))
+    return st.builds(lambda piece, where: text[:where] + piece + text[where:], piece, where)
+
+
 def _like(value: Any, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Values of the same type, which get past the first look."""
     match value:
@@ -184,7 +198,7 @@ def _like(value: Any, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         case float():
             return REAL
         case str():
-            return TEXTS | TIMES
+            return _twisted(value) | TEXTS | TIMES
         case [first, *_]:
             return st.integers(0, 140).map(lambda times: [first] * times)
     return values
