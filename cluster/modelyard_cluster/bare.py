@@ -148,10 +148,10 @@ class BareControlPlane:
         """What kubectl prints. Raises shell.CommandFailed."""
         return run(self._programs / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments, stdin=stdin)
 
-    def write_kubeconfig(self, path: Path, token: str) -> Path:
-        """A kubeconfig for this API server with another token, readable by its owner alone."""
+    def write_kubeconfig(self, path: Path, token: str, server: str | None = None) -> Path:
+        """A kubeconfig with another token, for its owner alone, that leads here or to what stands before it."""
         path.touch(mode=0o600)
-        path.write_text(_kubeconfig(self.url, self.ca, token))
+        path.write_text(_kubeconfig(server or self.url, self.ca, token))
         return path
 
     def service_account_token(

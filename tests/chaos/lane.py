@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelyard_cluster.bare import BareControlPlane
@@ -31,17 +30,7 @@ class ProxiedOperator(OperatorProcess):
 
     def kubeconfig(self) -> Path:
         """One that names the proxy."""
-        path = self.folder / f"{self.name}.kubeconfig"
-        named = {"cluster": {"server": self.server}}, {"user": {"token": self.token}}
-        config = {
-            "current-context": "proxy",
-            "clusters": [{"name": "proxy", **named[0]}],
-            "users": [{"name": "proxy", **named[1]}],
-            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
-        }
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(config))
-        return path
+        return self.plane.write_kubeconfig(self.folder / f"{self.name}.kubeconfig", self.token, self.server)
 
 
 @dataclass
@@ -53,6 +42,7 @@ class Lane:
     proxy: FaultProxy
     operator: ProxiedOperator
     started: int = 0
+    _replacing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def begin_operator(self, **flags: str) -> None:
         """Start it; it is ready some seconds later."""
@@ -61,9 +51,10 @@ class Lane:
         self.started += 1
 
     async def replace_operator(self) -> None:
-        """Kill it, and start it anew."""
-        await asyncio.to_thread(self.operator.kill)
-        await self.begin_operator()
+        """Kill it, and start it anew; one that is asked for meanwhile comes after that."""
+        async with self._replacing:
+            await asyncio.to_thread(self.operator.kill)
+            await self.begin_operator()
 
     async def live(self, run: str, life: Life, *faults: Fault, seconds: float = 60) -> None:
         """One run from its creation to its end, with faults."""

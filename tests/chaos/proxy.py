@@ -159,8 +159,7 @@ class FaultProxy:
             frozen = False
             async for line in lines(answer):
                 if Freeze(asked.plural) in self.faults:
-                    self.faults.remove(Freeze(asked.plural))
-                    self.happened.append(Freeze(asked.plural))
+                    self._has_happened(Freeze(asked.plural))
                     frozen = True
                 if frozen or self._is_hidden(asked):
                     continue
