@@ -140,4 +140,4 @@ def disturbances(seed: int) -> Iterator[Disturbance]:
     chance = random.Random(f"{seed}/disturbances")
     while True:
         fault = chance.choice([Hide, Expire, Freeze, Stale])(chance.choice(KINDS))
-        yield Disturbance(chance.uniform(0.5, 3), fault, chance.uniform(1, 4))
+        yield Disturbance(chance.uniform(0.3, 2), fault, chance.uniform(0.5, 2.5))

@@ -43,7 +43,7 @@ class IsKilled:
 
 @dataclass(frozen=True)
 class LosesItsPod:
-    """Somebody deletes the pod."""
+    """Somebody deletes the pod, and its kubelet ends the trainer before that could save anything."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,7 @@ class Fate:
                 await asyncio.to_thread(set_evicted, api, namespace, pod, message="The node was low on memory.")
             case LosesItsPod():
                 await asyncio.to_thread(api.delete, f"{paths.pods(namespace)}/{pod}")
+                await asyncio.to_thread(set_terminated, api, namespace, pod, exit_code=143)
             case LosesItsJob():
                 await asyncio.to_thread(api.delete, f"{paths.jobs(namespace)}/{attempt['jobName']}")
             case IsSuspended():
