@@ -107,6 +107,8 @@ BY_RULES = (
             ("a bucket in capitals", "uri", "s3://Datasets/digits", A_BUCKET),
             ("an endpoint without a scheme", "endpoint", "s3.storage.svc:7070", AN_ADDRESS),
             ("an endpoint with a space", "endpoint", "http://s3.storage.svc:7070/a b", AN_ADDRESS),
+            ("an endpoint with a no-break space", "endpoint", "http://s3.storage.svc/a\u00a0b", AN_ADDRESS),
+            ("an endpoint with a vertical tab", "endpoint", "http://s3.storage.svc/a\vb", AN_ADDRESS),
             ("a region in capitals", "region", "US-EAST-1", A_REGION),
             ("a Secret's name in capitals", "secretRef.name", "My_Secret", A_NAME),
         )
@@ -405,6 +407,12 @@ BY_THE_SCHEMA = (
         "spec.resources.tolerations[0].effect",
         'supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
     ),
+    Refusal(
+        "shared memory and memory that are both the most that Kubernetes counts to",
+        {"spec.resources.memory": "999999Pi", "spec.resources.sharedMemory": "99999Pi"},
+        "spec.resources.sharedMemory",
+        "must be less than spec.resources.memory, which it is a part of",
+    ),
     Refusal("suspend as a text", {"spec.suspend": "yes"}, "spec.suspend", "must be of type boolean"),
     Refusal(
         "101 retries",
@@ -421,6 +429,8 @@ BY_THE_SCHEMA = (
             ("oom.maxReductions", 17, "should be less than or equal to 16"),
             ("oom.action", "halve", 'supported values: "retry", "fail"'),
             ("divergence.learningRateFactor", 1, "should be less than 1"),
+            # Some of these multiplied are no learning rate any more, but 0.
+            ("divergence.learningRateFactor", 1e-300, "should be greater than or equal to 1e-06"),
             ("divergence.maxRetries", 0, "should be greater than or equal to 1"),
         )
     ),

@@ -152,7 +152,13 @@ async def test_a_report_of_another_attempt_is_403(intake: Intake) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b'{"sequence": 1}', json.dumps(report(epoch=-1)).encode(), b"\xff\xfe"],
+    [
+        *(b"", b"{", b"[]", b"null", b'{"sequence": 1}', json.dumps(report(epoch=-1)).encode(), b"\xff\xfe"),
+        # What the API server would refuse in a status, and with it all that comes after it.
+        json.dumps(report(epoch=10**30)).encode(),
+        json.dumps(report(etaSeconds=1e300)).encode(),
+        json.dumps(report(checkpoint={"epoch": 1, "uri": "s3://a", "takenAt": "2026-11-21T12:00:00"})).encode(),
+    ],
 )
 async def test_what_is_no_report_is_400(intake: Intake, body: bytes) -> None:
     assert await intake.send(signed(claims(intake.world)), raw=body) == 400
