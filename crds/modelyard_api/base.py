@@ -161,9 +161,6 @@ Moment = AwareDatetime
 WEB_ADDRESS = "^https?://[!-.0-~]+(/[!-~]*)?$"
 """Of visible ASCII alone: what counts as a space differs between RE2 and Python."""
 
-RUN_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-"""What a run may be called, and its namespace: a DNS label."""
-
 _DURATION = re.compile(r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?")
 _DURATION_PATTERN = r"^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"
 _DURATION_TEXT = StringConstraints(min_length=1, max_length=20)

@@ -13,8 +13,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from modelyard_api import GROUP
-from modelyard_api.base import RUN_NAME, WEB_ADDRESS, ApiModel, Count, Matches
-from modelyard_api.spec import ImageCache, Training, TrainingRunSpec
+from modelyard_api.base import WEB_ADDRESS, ApiModel, Count, Matches
+from modelyard_api.spec import ImageCache, Name, Training, TrainingRunSpec
 
 RUN_ANNOTATION = f"{GROUP}/run"
 """Annotation of the pod template that carries the document."""
@@ -33,9 +33,6 @@ POD_NAME_VARIABLE = "MODELYARD_POD_NAME"
 NODE_NAME_VARIABLE = "MODELYARD_NODE_NAME"
 
 
-RunName = Annotated[
-    str, Matches("must be at most 63 lower-case letters, digits and hyphens: folders are named after it", (RUN_NAME,))
-]
 Uid = Annotated[
     str,
     StringConstraints(max_length=128),
@@ -55,8 +52,8 @@ class Intake(ApiModel):
 class RunDocument(ApiModel):
     """One attempt of one run, with every default filled in."""
 
-    namespace: RunName
-    name: RunName
+    namespace: Name
+    name: Name
     uid: Uid
     attempt: Annotated[Count, Field(ge=1)]
     batch_size: Annotated[Count, Field(ge=1)]

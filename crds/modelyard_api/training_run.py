@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from modelyard_api.base import RUN_NAME, ApiModel, Rule
+from modelyard_api.base import ApiModel, Rule
 from modelyard_api.spec import TrainingRunSpec
 from modelyard_api.status import TrainingRunStatus
 
@@ -18,6 +18,8 @@ SINGULAR = "trainingrun"
 
 MAY_CHANGE = frozenset({"recovery", "approval", "suspend"})
 """Fields of the spec that may change after the run has started."""
+
+_RUN_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
 class ObjectMeta(ApiModel):
@@ -62,10 +64,10 @@ class TrainingRun(ApiModel):
 
     rules: ClassVar = (
         Rule(
-            f"self.metadata.name.matches('{RUN_NAME}')",
+            f"self.metadata.name.matches('{_RUN_NAME}')",
             "must be at most 63 lower-case letters, digits and hyphens, since Jobs and folders are named after it",
             path=".metadata.name",
-            holds=lambda run: re.fullmatch(RUN_NAME, run.metadata.name) is not None,
+            holds=lambda run: re.fullmatch(_RUN_NAME, run.metadata.name) is not None,
         ),
         *_fixed_once_started(),
     )

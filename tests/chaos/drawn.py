@@ -23,7 +23,6 @@ from tests.chaos.lives import (
 
 KINDS = ("trainingruns", "jobs", "pods")
 MAX_RETRIES = 2
-_INTERRUPTIONS = (IsEvicted, LosesItsPod, LosesItsJob)
 _ERRORS = ((409, "Conflict", None), (429, "TooManyRequests", 1), (500, "InternalError", None))
 _WRITES = (
     *(("PATCH trainingruns/status", nth) for nth in range(1, 9)),
@@ -71,29 +70,27 @@ def _turns(chance: random.Random) -> Iterator[Turn]:
     """A few attempts that do not come to the end, and one that does, or cannot."""
     for number in range(chance.choice([0, 0, 1, 1, 2, 3])):
         epoch = number + 1
-        yield chance.choice(
-            [
-                Ends(1, Reason.INTERNAL_ERROR, epoch),
-                Ends(11, Reason.OUT_OF_MEMORY, epoch),
-                Ends(12, Reason.INTERRUPTED, epoch),
-                Ends(13, Reason.STORE_UNREACHABLE, epoch),
-                IsKilled(for_memory=False),
-                IsKilled(for_memory=True),
-                IsEvicted(),
-                LosesItsPod(),
-                LosesItsJob(),
-                IsSuspended(),
-            ]
-        )
-    yield chance.choice(
-        [
-            *([Ends(0, Reason.COMPLETED, 30)] * 6),
-            Ends(10, Reason.DATASET_EMPTY),
-            Ends(14, Reason.DIVERGED, 3),
-            Ends(15, Reason.EXPORT_DIFFERS, 30),
-            IsDeleted(),
+        setbacks: list[Turn] = [
+            Ends(1, Reason.INTERNAL_ERROR, epoch),
+            Ends(11, Reason.OUT_OF_MEMORY, epoch),
+            Ends(12, Reason.INTERRUPTED, epoch),
+            Ends(13, Reason.STORE_UNREACHABLE, epoch),
+            IsKilled(for_memory=False),
+            IsKilled(for_memory=True),
+            IsEvicted(),
+            LosesItsPod(),
+            LosesItsJob(),
+            IsSuspended(),
         ]
-    )
+        yield chance.choice(setbacks)
+    ends: list[Turn] = [
+        *([Ends(0, Reason.COMPLETED, 30)] * 6),
+        Ends(10, Reason.DATASET_EMPTY),
+        Ends(14, Reason.DIVERGED, 3),
+        Ends(15, Reason.EXPORT_DIFFERS, 30),
+        IsDeleted(),
+    ]
+    yield chance.choice(ends)
 
 
 def outcome(turns: Sequence[Turn]) -> tuple[str | None, str]:

@@ -19,7 +19,7 @@ _FLAGS = {"sweep-seconds": "1"}
 
 
 async def test_some_runs_at_once_end_right(open_lane: OpenLane, seed: int) -> None:
-    await load(open_lane, seed, at_once=20, seconds=0, kills=0.1)
+    await load(open_lane, seed, at_once=15, seconds=0, kills=0.1)
 
 
 @pytest.mark.long
