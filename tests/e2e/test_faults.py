@@ -100,8 +100,8 @@ def test_the_s3_server_is_killed_while_a_run_trains(yard: Yard, control_plane: N
     assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1)
 
 
-def test_a_disk_that_is_full_evicts_the_pod(yard: Yard) -> None:
-    """The kubelet evicts a pod that writes more than its scratch space; the next one goes on, free of charge."""
+def test_a_pod_that_fills_its_disk_is_evicted_and_followed_by_another(yard: Yard) -> None:
+    """The kubelet evicts it for its own doing, so that it costs a retry; the next one goes on from its state."""
     (run,) = yard.start(
         yard.quick("outlives-a-full-disk")
         .for_epochs(LONG)
@@ -113,7 +113,7 @@ def test_a_disk_that_is_full_evicts_the_pod(yard: Yard) -> None:
     yard.kubectl("exec", pod, "--", "python", "-c", "open('/scratch/filler', 'wb').write(bytes(150 << 20))")
 
     status = run.until("a second attempt", lambda status: status["currentAttempt"] == 2)
-    assert (status["attempts"][0]["reason"], status.get("retries", 0)) == ("Evicted", 0)
+    assert (status["attempts"][0]["reason"], status["retries"]) == ("Evicted", 1)
     status = run.wait("Complete")
     assert status["attempts"][1]["resumedFromEpoch"] >= 1
     assert_nothing_lost(yard, run, status, attempts=2)
@@ -176,11 +176,14 @@ def until_the_api_server_answers(yard: Yard, seconds: float = 120) -> None:
 
 
 def assert_nothing_lost(yard: Yard, run: LiveRun, status: Object, *, attempts: int, epochs: int = LONG) -> None:
-    """So many attempts, every epoch, epochs that only ever rose, and all published files as status names them."""
+    """So many attempts, every epoch, none gone back on but by resuming, and every published file as status has it."""
     assert [each["number"] for each in status["attempts"]] == [*range(1, attempts + 1)]
     assert status["progress"]["epoch"] == epochs
-    seen = [epochs_done(each) for each in yard.watched.statuses(run.name)]
-    assert seen == sorted(seen)
+    for attempt in status["attempts"]:
+        statuses = [each for each in yard.watched.statuses(run.name) if each.get("currentAttempt") == attempt["number"]]
+        seen = [epochs_done(each) for each in statuses if each["attempts"][-1].get("epoch", 0)]
+        assert seen == sorted(seen)
+        assert min(seen) >= attempt.get("resumedFromEpoch", 0)
     sums = yard.store.read(f"{status['artifactsUri']}/SHA256SUMS").decode()
     published = {each["name"]: each["sha256"] for each in status["artifacts"]}
     assert published == parse_checksums(sums)
