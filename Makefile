@@ -67,7 +67,7 @@ lint: setup ## Style, types, layers
 	$(RUN)/lint-imports
 
 unit: setup
-	$(RUN)/pytest tests/unit tests/cluster
+	$(RUN)/pytest tests/unit tests/cluster tests/fuzz -m 'not long'
 
 api: setup
 	@$(CLUSTER) tools
@@ -98,8 +98,46 @@ lock: $(UV) ## Resolve the dependencies anew (`make lock UPGRADE=--upgrade` for 
 	$(LOCK) $(UPGRADE) pyproject.toml --extra trainer -c locks/dev.txt -o locks/trainer.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra classification -c locks/dev.txt -o locks/classification.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra detection -c locks/dev.txt -o locks/detection.txt
+	$(LOCK) $(UPGRADE) --group audit -o locks/audit.txt
+	$(LOCK) $(UPGRADE) --group checkov -o locks/checkov.txt
 	$(LOCK) $(UPGRADE) --no-config --override examples/digits/overrides.txt -c locks/dev.txt \
 		examples/digits/requirements.in -o locks/digits.txt
+
+##  What others know of what we depend on, and what scanners say of ours
+
+.PHONY: audit audit-sources audit-manifests audit-packages sbom
+audit: audit-sources audit-manifests audit-packages ## Scan our sources, the chart, the Dockerfiles and the locks
+
+audit-sources: .audit/audit/.synced
+	.audit/audit/bin/bandit -q -c pyproject.toml -r $(filter-out tests,$(SOURCES))
+
+# cluster/node is kind's node as kind makes it, systemd as root, for demos and tests only.
+audit-manifests: .audit/checkov/.synced
+	@$(CLUSTER) tools
+	$(MODELYARD_CACHE)/bin/helm template modelyard helm/modelyard --namespace modelyard --set imageAllowList={a/} \
+		--set trainerNetworkPolicy.enabled=true --set trainerNetworkPolicy.namespaces={vision} > .audit/chart.yaml
+	.audit/checkov/bin/checkov --config-file .checkov.yaml --framework kubernetes --file .audit/chart.yaml
+	.audit/checkov/bin/checkov --config-file .checkov.yaml --framework dockerfile \
+		$(addprefix --file ,$(shell git ls-files '*Dockerfile' ':!cluster/node'))
+
+# What the service does not know was not audited, and must not pass for sound: a mirror may lack its answers.
+audit-packages: .audit/audit/.synced
+	for lock in locks/*.txt; do echo "$$lock"; \
+		.audit/audit/bin/pip-audit --strict --disable-pip --require-hashes -r $$lock; done
+
+sbom: .audit/audit/.synced ## Write what the images hold to sbom/, as CycloneDX
+	@mkdir -p sbom
+	@export PYTHONWARNINGS=ignore; for image in $(IMAGES); do .audit/audit/bin/cyclonedx-py requirements locks/$$image.txt --pyproject pyproject.toml \
+		--mc-type application --output-reproducible --output-file sbom/$$image.cdx.json; done
+	@ls -l sbom
+
+IMAGES := operator trainer detection digits
+
+.audit/%/.synced: locks/%.txt $(UV)
+	@echo "Environment for $*: installing what $< names ..."
+	@$(UV) venv -q --clear --python $(PYTHON) .audit/$*
+	@$(UV) pip sync -q --python .audit/$* --require-hashes $<
+	@touch $@
 
 bench: setup ## Measure against the peers: latency, throughput, memory
 	$(RUN)/python -m bench

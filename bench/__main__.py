@@ -18,7 +18,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import yaml
+from modelyard_api.crd import CRD_FILE
 from modelyard_cluster.bare import CONTROLLER_MANAGER_LIMITS, BareControlPlane, BareOptions, bare_control_plane
+from modelyard_cluster.definitions import install_definition
 from rich.console import Console
 from rich.table import Table
 
@@ -43,8 +46,7 @@ def main() -> None:
     arguments = parser.parse_args()
     options = BareOptions(kwok_nodes=KWOK_NODES, gpus_per_node=GPUS_PER_NODE)
     with tempfile.TemporaryDirectory() as folder, bare_control_plane(Path(folder) / "plane", options) as plane:
-        plane.kubectl("apply", "--server-side", "-f", str(REPOSITORY / "crds" / "trainingruns.modelyard.dev.yaml"))
-        plane.kubectl("wait", "--for=condition=Established", "crd/trainingruns.modelyard.dev", "--timeout=30s")
+        install_definition(plane.api, yaml.safe_load(CRD_FILE.read_text()))
         results = asyncio.run(_measure(plane, Path(folder), arguments.runs, arguments.idle_runs))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(results, indent=2) + "\n")

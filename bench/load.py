@@ -23,8 +23,6 @@ RUN_LABEL = "modelyard.dev/run"
 
 _METADATA = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
 _METADATA_LIST = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
-_NOT_YET_SERVED = (404, 429)
-"""What is answered for a definition that was established a moment ago."""
 
 JsonObject = dict[str, Any]
 Note = Callable[[JsonObject, float], None]
@@ -141,13 +139,9 @@ class Load:
                             note(event["object"], now)
 
     async def _list(self, path: str, select: dict[str, str], note: Note) -> str:
-        while True:
-            async with self._session.get(self._api.url + path, params=select, headers=_METADATA_LIST) as response:
-                if response.status not in _NOT_YET_SERVED:
-                    response.raise_for_status()
-                    listed = await response.json()
-                    break
-            await asyncio.sleep(0.1)
+        async with self._session.get(self._api.url + path, params=select, headers=_METADATA_LIST) as response:
+            response.raise_for_status()
+            listed = await response.json()
         for item in listed["items"] or ():
             note(item, time.monotonic())
         return str(listed["metadata"]["resourceVersion"])

@@ -23,9 +23,12 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareCont
 
     They have GPUs enough for the pods that other tests have left to themselves.
 
+    As in OpenShift, whoever makes an owner reference that blocks the owner's deletion has to be allowed to.
+
     The programs are built if they are missing, which takes minutes the first time.
     """
-    options = BareOptions(kwok_nodes=2, gpus_per_node=1000)
+    strict = ("--enable-admission-plugins=OwnerReferencesPermissionEnforcement",)
+    options = BareOptions(kwok_nodes=2, gpus_per_node=1000, api_server_flags=strict)
     with bare_control_plane(tmp_path_factory.mktemp("control-plane"), options) as plane:
         yield plane
 

@@ -1,4 +1,4 @@
-"""Which of the long tests an everyday run takes along: another share of them each day, so that none rots unseen."""
+"""What an everyday run takes of what would last too long: another share each day, so that nothing rots unseen."""
 
 from __future__ import annotations
 
@@ -17,6 +17,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="of the long tests, run one in N, another each day",
     )
+    parser.addoption(
+        "--seed",
+        type=int,
+        default=date.today().toordinal(),
+        metavar="N",
+        help="what is drawn by chance is drawn from N; by default from the day",
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say how to draw the same again."""
+    return f"what is drawn by chance: --seed {config.getoption('--seed')}"
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """What to draw from."""
+    found: int = pytestconfig.getoption("--seed")
+    return found
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

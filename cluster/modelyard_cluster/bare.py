@@ -69,6 +69,7 @@ class BareControlPlane:
         url: the API server, https on 127.0.0.1.
         ca_file: PEM of the authority that signed its certificate; `ca` is its text.
         admin_token: a bearer token of the group system:masters.
+        signing: the key that service account tokens are signed with.
         kubeconfig: for kubectl and clients, with that token.
         api: a client with that token.
         daemons: the processes by program name, in order of their start, to be stopped, paused and started by tests.
@@ -91,7 +92,7 @@ class BareControlPlane:
             authority,
             "DNS:localhost,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:10.96.0.1",
         )
-        self._signing: KeyPair = make_signing_key(self.folder / "pki")
+        self.signing: KeyPair = make_signing_key(self.folder / "pki")
         self.ca_file = authority.certificate
         self.ca = self.ca_file.read_text()
         self.kubeconfig = self.write_kubeconfig(self.folder / "kubeconfig", self.admin_token)
@@ -147,10 +148,10 @@ class BareControlPlane:
         """What kubectl prints. Raises shell.CommandFailed."""
         return run(self._programs / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments, stdin=stdin)
 
-    def write_kubeconfig(self, path: Path, token: str) -> Path:
-        """A kubeconfig for this API server with another token, readable by its owner alone."""
+    def write_kubeconfig(self, path: Path, token: str, server: str | None = None) -> Path:
+        """A kubeconfig with another token, for its owner alone, that leads here or to what stands before it."""
         path.touch(mode=0o600)
-        path.write_text(_kubeconfig(self.url, self.ca, token))
+        path.write_text(_kubeconfig(server or self.url, self.ca, token))
         return path
 
     def service_account_token(
@@ -242,8 +243,8 @@ class BareControlPlane:
             "--allow-privileged=true",
             "--service-cluster-ip-range=10.96.0.0/16",
             f"--service-account-issuer={ISSUER}",
-            f"--service-account-signing-key-file={self._signing.key}",
-            f"--service-account-key-file={self._signing.certificate}",
+            f"--service-account-signing-key-file={self.signing.key}",
+            f"--service-account-key-file={self.signing.certificate}",
             *self._options.api_server_flags,
         ]
 
@@ -253,7 +254,7 @@ class BareControlPlane:
             f"--kubeconfig={self.kubeconfig}",
             "--leader-elect=false",
             "--use-service-account-credentials=true",
-            f"--service-account-private-key-file={self._signing.key}",
+            f"--service-account-private-key-file={self.signing.key}",
             f"--root-ca-file={self.ca_file}",
             *CONTROLLER_MANAGER_LIMITS,
         ]

@@ -97,7 +97,7 @@ class _Example:
         """
         command = (tool("kubectl"), "--kubeconfig", self._cluster.kubeconfig, f"--namespace={self.namespace}")
         say(f"  kubectl get trainingrun {self.name} --namespace {self.namespace} --watch\n")
-        with live_table([*map(str, command), "get", "trainingrun", self.name, "--watch"]):
+        with live_table([*map(str, command), "get", "trainingrun", self.name, "--watch"], ("Complete", "Failed")):
             try:
                 self._kubectl(
                     "wait", f"trainingrun/{self.name}", "--for=condition=Finished", f"--timeout={_TRAINING_MINUTES}m"

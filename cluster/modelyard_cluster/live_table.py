@@ -5,20 +5,30 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+_FOR_THE_LAST_ROW = 5.0
 _ROW_OF_ITS_OWN = ("NAME", "PHASE", "EPOCH", "TRY")
 
 
 @contextmanager
-def live_table(command: Sequence[str]) -> Iterator[None]:
-    """Show what `command`, a `kubectl get --watch`, prints while the block runs."""
+def live_table(command: Sequence[str], last: Collection[str] = ()) -> Iterator[None]:
+    """Show what `command`, a `kubectl get --watch`, prints while the block runs.
+
+    Args:
+        command: with its arguments.
+        last: words one of which stands in the last row. Who waits for the same end may hear of it before the watch
+            does: the row is waited for, a few seconds at most.
+    """
+    ended = threading.Event()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
-        reader = threading.Thread(target=_show, args=(watch.stdout or [],), daemon=True)
+        reader = threading.Thread(target=_show, args=(watch.stdout or [], last, ended), daemon=True)
         reader.start()
         try:
             yield
+            if last:
+                ended.wait(_FOR_THE_LAST_ROW)
         finally:
             watch.terminate()
             reader.join(timeout=10)
@@ -47,7 +57,9 @@ def chunks(lines: Iterable[str], *, terminal: bool) -> Iterator[str]:
     yield "\n"
 
 
-def _show(lines: Iterable[str]) -> None:
+def _show(lines: Iterable[str], last: Collection[str], ended: threading.Event) -> None:
     for chunk in chunks(lines, terminal=sys.stdout.isatty()):
         sys.stdout.write(chunk)
         sys.stdout.flush()
+        if not set(chunk.split()).isdisjoint(last):
+            ended.set()

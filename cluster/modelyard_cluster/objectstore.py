@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import secrets
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .cache import REPOSITORY, fingerprint
 from .console import say
+from .daemons import free_ports
 from .images import build_in, link_programs, scratch_folder
 from .kind import Cluster
 from .load import load
@@ -71,19 +72,46 @@ def give_credentials(cluster: Cluster, namespace: str, credentials: Credentials)
 
 @contextmanager
 def forwarded(cluster: Cluster) -> Iterator[str]:
-    """The server's address as seen from this machine, for as long as the context lasts."""
+    """The server's address as seen from this machine, for as long as the context lasts.
+
+    kubectl gives up when the API server or the pod goes away for a moment; then it is started again.
+
+    Raises:
+        CommandFailed: it cannot be reached.
+    """
+    (port,) = free_ports(1)
     command = [
         str(tool("kubectl")), "--kubeconfig", str(cluster.kubeconfig),
-        "port-forward", f"--namespace={NAMESPACE}", "service/s3", ":7070", "--address=127.0.0.1",
+        "port-forward", f"--namespace={NAMESPACE}", "service/s3", f"{port}:7070", "--address=127.0.0.1",
     ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as forwarder:
-        line = forwarder.stdout.readline() if forwarder.stdout else ""
-        try:
-            if (port := re.search(r"127\.0\.0\.1:(\d+)", line)) is None:
-                raise CommandFailed("`kubectl port-forward` to the S3 server ended at once; is its pod running?")
-            yield f"http://127.0.0.1:{port[1]}"
-        finally:
-            forwarder.terminate()
+    over = threading.Event()
+    forwarder = _forwarder(command)
+
+    def keep() -> None:
+        nonlocal forwarder
+        while not over.wait(0.5):
+            if forwarder.poll() is not None:
+                forwarder = _forwarder(command)
+
+    keeper = threading.Thread(target=keep, daemon=True)
+    keeper.start()
+    try:
+        if forwarder.poll() is not None:
+            raise CommandFailed("`kubectl port-forward` to the S3 server ended at once; is its pod running?")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        over.set()
+        keeper.join()
+        forwarder.terminate()
+        forwarder.wait()
+
+
+def _forwarder(command: Sequence[str]) -> subprocess.Popen[str]:
+    """A started `kubectl port-forward`, once it listens or has ended."""
+    forwarder = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    if forwarder.stdout is not None and not forwarder.stdout.readline():
+        forwarder.wait()
+    return forwarder
 
 
 def _image(cluster: Cluster) -> str:

@@ -9,8 +9,10 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     StringConstraints,
@@ -97,7 +99,7 @@ class Matches:
     @cached_property
     def rule(self) -> Rule:
         """The same as a rule on the string itself."""
-        found = " && ".join(f"self.matches({_cel_string(pattern)})" for pattern in self.patterns)
+        found = " && ".join(f"self.matches({cel_string(pattern)})" for pattern in self.patterns)
         return Rule(found, self.message, holds=self._found_in)
 
     def _found_in(self, text: str) -> bool:
@@ -141,11 +143,23 @@ class Atomic:
         return {**result, f"x-kubernetes-{kind}-type": "atomic"}
 
 
-def _cel_string(text: str) -> str:
+def cel_string(text: str) -> str:
     """`text` as a CEL string literal."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 
+
+Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
+"""A whole number from zero on that every reader of JSON takes for the same: the API server refuses larger ones."""
+
+EpochCount = Annotated[int, Field(ge=0, le=100_000)]
+"""Epochs, of which a run has at most so many."""
+
+Moment = AwareDatetime
+"""A time stamp that says its time zone: the API server refuses others."""
+
+WEB_ADDRESS = "^https?://[!-.0-~]+(/[!-~]*)?$"
+"""Of visible ASCII alone: what counts as a space differs between RE2 and Python."""
 
 _DURATION = re.compile(r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?")
 _DURATION_PATTERN = r"^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"

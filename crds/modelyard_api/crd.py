@@ -14,6 +14,7 @@ from modelyard_api import GROUP, VERSION
 from modelyard_api.generated import generate
 from modelyard_api.schema import training_run_schema
 from modelyard_api.training_run import KIND, PLURAL, SINGULAR
+from modelyard_api.wording import explained
 
 CRD_FILE = Path(__file__).parents[1] / f"{PLURAL}.{GROUP}.yaml"
 MAX_BYTES = 256 * 1024
@@ -65,6 +66,8 @@ COLUMNS = (
 
 def custom_resource_definition() -> dict[str, Any]:
     """The whole CustomResourceDefinition as a JSON object."""
+    schema = training_run_schema()
+    schema["properties"]["spec"] = explained(schema["properties"]["spec"])
     version = {
         "name": VERSION,
         "served": True,
@@ -72,7 +75,7 @@ def custom_resource_definition() -> dict[str, Any]:
         "subresources": {"status": {}},
         "additionalPrinterColumns": [column.to_json_object() for column in COLUMNS],
         "selectableFields": [{"jsonPath": ".spec.task"}, {"jsonPath": ".status.phase"}],
-        "schema": {"openAPIV3Schema": training_run_schema()},
+        "schema": {"openAPIV3Schema": schema},
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",

@@ -1,4 +1,4 @@
-"""What each `Reason` means and what a person can do about it: the texts of `docs/reference/reasons.md`."""
+"""What each word that a run shows means and what a person can do about it: the texts of `docs/reference/reasons.md`."""
 
 from __future__ import annotations
 
@@ -190,3 +190,80 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     ),
 }
 """An explanation for every reason."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A word that `status.reason` shows while a run is not over: what goes on, and what to do if it lasts."""
+
+    meaning: str
+    what_to_do: str
+
+
+_NOTHING = "Nothing."
+_LOG = "Read the pod's log if it lasts."
+_IMAGE = (
+    "Correct `resources.image` in a new run, or the operator's default; see that the node reaches the registry, and "
+    "that the pull secrets of the chart's `trainer.imagePullSecrets` are in the run's namespace."
+)
+
+WAITS: dict[str, Wait] = {
+    # Words of ours
+    "WaitingForApproval": Wait(
+        "`approval.required` is true, and nobody has approved the run yet.", "Set `approval.approved` to true."
+    ),
+    "Queued": Wait(
+        "The Job is suspended: it waits for its place in `resources.queue`, or for whoever suspended it.",
+        "`kubectl get workloads` in the run's namespace says what Kueue waits for; without a queue, resume the Job.",
+    ),
+    "JobCreated": Wait(
+        "The attempt's Job is there, and its pod is not yet.",
+        "`kubectl describe` of the Job says why it makes no pod: mostly a quota, or Pod Security.",
+    ),
+    "Scheduling": Wait("The pod is there, and the scheduler has not looked at it yet.", _NOTHING),
+    "ContainerStarting": Wait("A node has the pod, and fetches its image and volumes.", _NOTHING),
+    "Running": Wait("The pod runs, and its trainer was not heard yet.", "See `Reports` below if it lasts."),
+    "SpecChanged": Wait("The spec was edited just as the first Job was made; another Job is made.", _NOTHING),
+    "Stopping": Wait(
+        "The attempt has to end, and its pod saves its state.",
+        "Nothing. A pod on a node that is out of reach is given up after a while.",
+    ),
+    "Retrying": Wait(
+        "The last attempt failed, and the next one begins after a pause.",
+        "The reason of the last of `status.attempts` is explained above.",
+    ),
+    # Stages of the trainer
+    "Fetching": Wait("The data set is on its way to the pod.", _LOG),
+    "Checking": Wait("Every picture and label is looked at.", _LOG),
+    "Training": Wait("Epochs are counted.", "`recovery.stallTimeout` restarts an attempt that stands still."),
+    "Evaluating": Wait("The best weights are measured on the validation pictures.", _LOG),
+    "Exporting": Wait("The best weights are written in the formats of `export`.", _LOG),
+    "Verifying": Wait("Each exported file is compared with the model that it was made from.", _LOG),
+    "Publishing": Wait(
+        "Results are on their way to the store.",
+        "A store that is away is waited for. See `StoreUnreachable` above if it lasts.",
+    ),
+    "Finished": Wait("Everything is published, and the pod is about to end.", _NOTHING),
+    # Words of the scheduler's and the kubelet's
+    "Unschedulable": Wait(
+        "No node has what the pod asks for; the message counts what each of them lacks.",
+        "Ask for less in `resources`, or add a node; `recovery.startDeadline` ends the wait.",
+    ),
+    "ErrImagePull": Wait("The image cannot be pulled; the message says why.", _IMAGE),
+    "ImagePullBackOff": Wait("The image could not be pulled, and is tried again later.", _IMAGE),
+    "ErrImageNeverPull": Wait("The image is not on the node, and the pull policy forbids to fetch it.", _IMAGE),
+    "InvalidImageName": Wait("The image's name is none.", _IMAGE),
+    "CreateContainerConfigError": Wait(
+        "The container cannot be made: something that it refers to is missing, or its image runs as root.",
+        "Do what the message says; an image of your own needs a user by number other than 0.",
+    ),
+    "CreateContainerError": Wait(
+        "The node's container runtime refuses the container; the message is its own.",
+        "Mostly the image has no such program, or the node lacks the GPU's runtime.",
+    ),
+    "RunContainerError": Wait(
+        "The container could not be started; the message is the runtime's.",
+        "As for CreateContainerError.",
+    ),
+}
+"""Words for what a run waits for or does. Kubernetes is free to use others, which are shown as they are."""

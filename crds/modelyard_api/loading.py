@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 
 from pydantic import ValidationError
 
 from modelyard_api.problems import Problem, problems_of
 from modelyard_api.reading import NotYamlError, documents
+from modelyard_api.schema import training_run_schema
+from modelyard_api.structural import Schema
 from modelyard_api.training_run import KIND, TrainingRun
 
 
@@ -53,8 +56,28 @@ def parse_run(document: object) -> TrainingRun:
     """
     try:
         # By way of JSON, since there pydantic can be strict ("3" is no number) and still take enums and times as texts.
-        return TrainingRun.model_validate_json(json.dumps(document), strict=True)
+        return TrainingRun.model_validate_json(json.dumps(_without_nulls(document, _schema())), strict=True)
     except ValidationError as error:
         raise InvalidRunError(problems_of(error)) from error
     except (TypeError, ValueError) as error:
         raise InvalidRunError([Problem("", f"must be maps, lists, texts and numbers: {error}")]) from error
+
+
+def _without_nulls(value: object, schema: Schema) -> object:
+    """`value` less the fields that are null, which the API server takes for absent."""
+    if isinstance(value, list):
+        return [_without_nulls(item, schema.get("items", {})) for item in value]
+    if not isinstance(value, dict):
+        return value
+    named, others = schema.get("properties", {}), schema.get("additionalProperties") or {}
+    known = {name: named.get(name, others) for name in value if name in named or others}
+    return {
+        name: _without_nulls(inner, known.get(name, {}))
+        for name, inner in value.items()
+        if inner is not None or name not in known
+    }
+
+
+@cache
+def _schema() -> Schema:
+    return training_run_schema()

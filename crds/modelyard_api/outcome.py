@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from modelyard_api.base import ApiModel
+from modelyard_api.base import ApiModel, EpochCount
 from modelyard_api.status import Artifact, BestEpoch, Checkpoint, DatasetStatus, MetricValue, ShortText, Text
 
 MAX_TERMINATION_MESSAGE = 4096
@@ -108,8 +108,8 @@ class TerminationMessage(ApiModel):
     attempt: Annotated[int, Field(ge=1)]
     reason: Reason
     message: Text
-    epoch: Annotated[int, Field(ge=0)] = 0
-    epochs: Annotated[int, Field(ge=0)] = 0
+    epoch: EpochCount = 0
+    epochs: EpochCount = 0
     best: BestEpoch | None = None
     metrics: list[MetricValue] = []
     dataset: DatasetStatus | None = None
@@ -117,7 +117,7 @@ class TerminationMessage(ApiModel):
     checksums_sha256: str | None = None
     primary_artifact: ShortText | None = None
     artifacts: list[Artifact] = []
-    resumed_from_epoch: Annotated[int | None, Field(ge=0)] = None
+    resumed_from_epoch: EpochCount | None = None
     """Whole epochs that the checkpoint which the attempt went on from had done; None where it began anew."""
     checkpoint: Checkpoint | None = None
     """The latest one that is safely in the store."""

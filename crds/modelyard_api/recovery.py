@@ -75,7 +75,7 @@ class Divergence(ApiModel):
         ),
     ] = OnFailure.FAIL
     learning_rate_factor: Annotated[
-        float, Field(gt=0, lt=1, description="The next attempt's learning rates as a fraction of this one's.")
+        float, Field(ge=1e-6, lt=1, description="The next attempt's learning rates as a fraction of this one's.")
     ] = 0.1
     max_retries: Annotated[int, Field(ge=1, le=16, description="How often the learning rate is lowered at most.")] = 2
 

@@ -6,16 +6,16 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from modelyard_api import API_VERSION
 from modelyard_api.crd import COLUMNS
-from modelyard_api.explanations import EXPLANATIONS
+from modelyard_api.explanations import EXPLANATIONS, WAITS
 from modelyard_api.generated import generate
 from modelyard_api.outcome import EXIT_CODES
 from modelyard_api.schema import training_run_schema
 from modelyard_api.structural import Schema
 from modelyard_api.training_run import KIND, MAY_CHANGE
+from modelyard_api.wording import bounds, plain
 
 REFERENCE_FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 _NOTE = "<!-- Made from crds/modelyard_api by `python -m modelyard_api.reference`; change the models instead. -->\n"
@@ -54,8 +54,8 @@ def training_run_page() -> str:
 
 
 def reasons_page() -> str:
-    """The page about every reason that a run or an attempt can end for, as Markdown."""
-    rows = [
+    """The page about every reason that a run or an attempt can show, as Markdown."""
+    ends = [
         (
             f"`{reason}`",
             str(EXIT_CODES[reason].value) if reason in EXIT_CODES else "",
@@ -65,15 +65,29 @@ def reasons_page() -> str:
         )
         for reason, explanation in EXPLANATIONS.items()
     ]
+    waits = [(f"`{word}`", wait.meaning, wait.what_to_do) for word, wait in WAITS.items()]
     return "\n".join(
         [
             _NOTE,
             "# Reasons\n",
+            "What every word means that a run shows, and what to do. `kubectl get trainingruns -o wide` has it in the "
+            "column REASON; `kubectl describe trainingrun NAME` has the sentence with the details "
+            "(`status.message`), the attempts before, and the Events.\n",
+            "## A run or an attempt that has ended\n",
             "`status.reason`, the reasons of the conditions `Complete` and `Failed`, and the `reason` of each of "
-            "`status.attempts` are one of these words once a run or an attempt has ended. `status.message` holds the "
-            "details in a sentence.\n",
+            "`status.attempts` are one of these words once a run or an attempt has ended. "
             "The exit code is that of the trainer's container; reasons without one are seen by the operator.\n",
-            _table(("Reason", "Exit code", "What happened", "What to do", "Tried again"), rows),
+            "Complete and Failed are for ever: where it says what to correct, correct it and create a new run, under "
+            "another name or after deleting this one.\n",
+            _table(("Reason", "Exit code", "What happened", "What to do", "Tried again"), ends),
+            "## A run that waits or is at work\n",
+            "`status.reason` until then, and what to do if it lasts. Words of Kubernetes' own that are not listed here "
+            "are shown as they are, with its message.\n",
+            _table(("Reason", "What goes on", "What to do if it lasts"), waits),
+            "## Reports\n",
+            "A pod that runs while no epochs are counted cannot reach the operator: training goes on all the same, "
+            "and all of it is told in the end. The pod's log says why its reports do not arrive: mostly a "
+            "NetworkPolicy between its namespace and the operator's, or a proxy between them.\n",
         ]
     )
 
@@ -142,29 +156,11 @@ def _default(schema: Schema, required: bool) -> str:
         return ""
     if "properties" in schema:
         return "see there"
-    return f"`{_plain(schema['default'])}`"
-
-
-def _plain(value: Any) -> str:
-    """A value as one would write it in YAML, on one line."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list):
-        return f"[{', '.join(_plain(item) for item in value)}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{name}: {_plain(part)}' for name, part in value.items())}}}"
-    return str(value) or '""'
+    return f"`{plain(schema['default'])}`"
 
 
 def _range(schema: Schema) -> str:
-    words = []
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if low is not None or high is not None:
-        left = "" if low is None else f"{_plain(low)} {'<' if schema.get('exclusiveMinimum') else '<='} "
-        right = "" if high is None else f" {'<' if schema.get('exclusiveMaximum') else '<='} {_plain(high)}"
-        words.append(f"`{left}x{right}`")
+    words = [f"`{within}`"] if (within := bounds(schema)) else []
     if "multipleOf" in schema:
         words.append(f"multiple of {schema['multipleOf']}")
     for unit, least, most in (

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from modelyard_api import GROUP
-from modelyard_api.base import ApiModel
+from modelyard_api.base import WEB_ADDRESS, ApiModel, Count, Matches
 from modelyard_api.spec import (
     DEFAULT_WARMUP_BIAS_LEARNING_RATE,
     DEFAULT_WARMUP_MOMENTUM,
     ImageCache,
+    Name,
     Training,
     TrainingRunSpec,
 )
@@ -39,10 +40,17 @@ POD_NAME_VARIABLE = "MODELYARD_POD_NAME"
 NODE_NAME_VARIABLE = "MODELYARD_NODE_NAME"
 
 
+Uid = Annotated[
+    str,
+    StringConstraints(max_length=128),
+    Matches("must be letters, digits and hyphens: a folder is named after it", ("^[A-Za-z0-9][-A-Za-z0-9]*$",)),
+]
+
+
 class Intake(ApiModel):
     """Where and how progress is reported."""
 
-    url: str
+    url: Annotated[str, Matches("must be http://HOST:PORT or https://HOST:PORT", (WEB_ADDRESS,))]
     token_file: str = str(TOKEN_FILE)
     ca_folder: str = str(INTAKE_CA_FOLDER)
     interval_seconds: Annotated[float, Field(gt=0)] = 5.0
@@ -51,14 +59,14 @@ class Intake(ApiModel):
 class RunDocument(ApiModel):
     """One attempt of one run, with every default filled in."""
 
-    namespace: str
-    name: str
-    uid: str
-    attempt: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=1)]
-    effective_batch_size: Annotated[int, Field(ge=1)] | None = None
+    namespace: Name
+    name: Name
+    uid: Uid
+    attempt: Annotated[Count, Field(ge=1)]
+    batch_size: Annotated[Count, Field(ge=1)]
+    effective_batch_size: Annotated[Count, Field(ge=1)] | None = None
     """Pictures in one optimizer step; None for as many as the spec says."""
-    loader_workers: Annotated[int, Field(ge=0)] | None = None
+    loader_workers: Count | None = None
     """Processes that load pictures; None for as many as the spec says."""
     image_cache: ImageCache | None = None
     """Where decoded pictures are kept; None for where the spec says."""

@@ -10,19 +10,23 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from modelyard_api import GROUP
-from modelyard_api.base import ApiModel, Atomic, Matches, Rule
+from modelyard_api.base import WEB_ADDRESS, ApiModel, Atomic, Matches, Rule, cel_string
 from modelyard_api.checkpoints import CheckpointPolicy
 from modelyard_api.classification import Classification
 from modelyard_api.detection import Detection
 from modelyard_api.quantity import quantity
 from modelyard_api.recovery import Recovery
 
+_DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
+
 Name = Annotated[
     str,
     StringConstraints(max_length=253),
     Matches(
-        "must be a Kubernetes name: lower-case letters, digits, hyphens and dots",
-        (r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",),
+        "must be a Kubernetes name: lower-case letters, digits, hyphens and dots, and on both sides of each dot a "
+        "letter or a digit",
+        (f"^{_SUBDOMAIN}$",),
     ),
 ]
 S3Uri = Annotated[
@@ -32,6 +36,8 @@ S3Uri = Annotated[
         "must be s3://BUCKET/PREFIX, such as s3://datasets/digits/v1/",
         (r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$",),
     ),
+    # Where a store keeps objects as files, such a key leads elsewhere; and on its way there, clients shorten it.
+    Matches("must not have . or .. for a folder", (r"^[^/]*(/([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+)?)*$",)),
 ]
 Folder = Annotated[str, StringConstraints(max_length=1024), Matches("must be a path that begins with /", (r"^/.*$",))]
 
@@ -61,7 +67,7 @@ class S3Location(ApiModel):
     endpoint: Annotated[
         str | None,
         StringConstraints(max_length=512),
-        Matches("must be http://HOST:PORT or https://HOST:PORT", (r"^https?://[^\s/]+(/\S*)?$",)),
+        Matches("must be http://HOST:PORT or https://HOST:PORT", (WEB_ADDRESS,)),
         Field(
             description="Address of the S3 service, such as http://s3.storage.svc:7070. Without it the Secret's "
             "AWS_ENDPOINT_URL is used, and without that Amazon's."
@@ -480,7 +486,11 @@ class Artifacts(ApiModel):
 GPU_TYPE_LABEL = f"{GROUP}/gpu-type"
 """Label of nodes that says which kind of GPU they have."""
 
-LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+LABEL_KEY = (
+    rf"^({_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+    "^([^/]{1,253}/)?[^/]{1,63}$",
+)
+"""Patterns that the name of a label matches."""
 LabelValue = Annotated[
     str,
     StringConstraints(max_length=63),
@@ -518,7 +528,7 @@ class Toleration(ApiModel):
     key: Annotated[
         str,
         StringConstraints(max_length=316),
-        Matches("must be the key of a taint, such as nvidia.com/gpu", (LABEL_KEY,)),
+        Matches("must be the key of a taint, such as nvidia.com/gpu", LABEL_KEY),
         Field(description="Key of the taint."),
     ]
     operator: Annotated[TolerationOperator, Field(description="Exists, or Equal to `value`.")] = (
@@ -561,10 +571,12 @@ class Resources(ApiModel):
             holds=lambda resources: quantity(resources.shared_memory) < quantity(resources.memory),
         ),
         Rule(
-            f"self.nodeSelector.all(key, key.matches('{LABEL_KEY}'))",
+            f"self.nodeSelector.all(key, {' && '.join(f'key.matches({cel_string(part)})' for part in LABEL_KEY)})",
             "must have keys that are names of labels, such as topology.kubernetes.io/zone",
             path=".nodeSelector",
-            holds=lambda resources: all(re.fullmatch(LABEL_KEY, key) for key in resources.node_selector),
+            holds=lambda resources: all(
+                re.fullmatch(part, key) for key in resources.node_selector for part in LABEL_KEY
+            ),
         ),
         Rule(
             f"!has(self.gpuType) || !('{GPU_TYPE_LABEL}' in self.nodeSelector)",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from modelyard_api.base import ApiModel, ListMap
+from modelyard_api.base import ApiModel, Count, EpochCount, ListMap, Moment
 from modelyard_api.spec import ImageCache
 
 Text = Annotated[str, StringConstraints(max_length=1024)]
@@ -63,15 +62,15 @@ class Condition(ApiModel):
         Field(description="One CamelCase word for programs."),
     ]
     message: Annotated[Message, Field(description="A sentence for people.")] = ""
-    last_transition_time: Annotated[datetime, Field(description="When `status` last changed.")]
+    last_transition_time: Annotated[Moment, Field(description="When `status` last changed.")]
     observed_generation: Annotated[int, Field(ge=0, description="The generation of the spec that this is about.")] = 0
 
 
 class Progress(ApiModel):
     """How far the training is."""
 
-    epoch: Annotated[int, Field(ge=0, description="Epochs done.")] = 0
-    epochs: Annotated[int, Field(ge=0, description="Epochs wanted.")] = 0
+    epoch: Annotated[EpochCount, Field(description="Epochs done.")] = 0
+    epochs: Annotated[EpochCount, Field(description="Epochs wanted.")] = 0
     display: Annotated[ShortText, Field(description="Epochs done and wanted, such as 12/50.")] = ""
     percent: Annotated[int, Field(ge=0, le=100, description="Share of the run's work that is done.")] = 0
     percent_display: Annotated[ShortText, Field(description="`percent` with its sign.")] = ""
@@ -92,7 +91,7 @@ class MetricValue(ApiModel):
 class BestEpoch(ApiModel):
     """The best validation so far."""
 
-    epoch: Annotated[int, Field(ge=0, description="Its epoch, counted from 1.")]
+    epoch: Annotated[EpochCount, Field(description="Its epoch, counted from 1.")]
     metric: Annotated[ShortText, Field(description="The metric that epochs are compared by.")]
     value: Annotated[ShortText, Field(description="Its value there.")]
 
@@ -117,19 +116,19 @@ class Attempt(ApiModel):
         Field(description="Its learning rates as a fraction of those asked for, where they are lower, as a decimal."),
     ] = None
     resumed_from_epoch: Annotated[
-        int | None,
-        Field(ge=0, description="Whole epochs that the checkpoint which it went on from had done, if there was one."),
+        EpochCount | None,
+        Field(description="Whole epochs that the checkpoint which it went on from had done, if there was one."),
     ] = None
     job_name: Annotated[ShortText, Field(description="Name of its Job.")]
     job_uid: Annotated[
         ShortText | None, Field(description="UID of its Job, once that was seen: a Job seen and then gone is lost.")
     ] = None
     epoch: Annotated[
-        int, Field(ge=0, description="Epochs done, with those of the checkpoint that it went on from.")
+        EpochCount, Field(description="Epochs done, with those of the checkpoint that it went on from.")
     ] = 0
-    started_at: Annotated[datetime, Field(description="When it was decided upon, before its Job was created.")]
-    running_at: Annotated[datetime | None, Field(description="When its pod's container began to run.")] = None
-    ended_at: Annotated[datetime | None, Field(description="When it ended.")] = None
+    started_at: Annotated[Moment, Field(description="When it was decided upon, before its Job was created.")]
+    running_at: Annotated[Moment | None, Field(description="When its pod's container began to run.")] = None
+    ended_at: Annotated[Moment | None, Field(description="When it ended.")] = None
     reason: Annotated[ShortText | None, Field(description="How it ended, as one word.")] = None
     message: Annotated[Message | None, Field(description="How it ended, as a sentence.")] = None
     exit_code: Annotated[int | None, Field(description="Exit code of its container.")] = None
@@ -141,11 +140,11 @@ class Attempt(ApiModel):
 class DatasetStatus(ApiModel):
     """What the data set turned out to hold."""
 
-    images: Annotated[int, Field(ge=0, description="Pictures in all splits.")]
-    training_images: Annotated[int, Field(ge=0, description="Pictures in the training split.")]
-    validation_images: Annotated[int, Field(ge=0, description="Pictures in the validation split.")]
-    classes: Annotated[int, Field(ge=0, description="Classes.")]
-    objects: Annotated[int, Field(ge=0, description="Labelled objects.")] = 0
+    images: Annotated[Count, Field(description="Pictures in all splits.")]
+    training_images: Annotated[Count, Field(description="Pictures in the training split.")]
+    validation_images: Annotated[Count, Field(description="Pictures in the validation split.")]
+    classes: Annotated[Count, Field(description="Classes.")]
+    objects: Annotated[Count, Field(description="Labelled objects.")] = 0
     digest: Annotated[ShortText, Field(description="SHA-256 over the list of files and their checksums.")]
 
 
@@ -159,16 +158,16 @@ class Artifact(ApiModel):
         StringConstraints(pattern=r"^[0-9a-f]{64}$", max_length=64),
         Field(description="SHA-256 of its bytes."),
     ]
-    bytes: Annotated[int, Field(ge=0, description="Size in bytes.")]
+    bytes: Annotated[Count, Field(description="Size in bytes.")]
 
 
 class Checkpoint(ApiModel):
     """A state of the training that lies safely in the store."""
 
-    epoch: Annotated[int, Field(ge=0, description="Whole epochs done.")]
-    step: Annotated[int, Field(ge=0, description="Batches done in the epoch after them; 0 at the end of an epoch.")] = 0
+    epoch: Annotated[EpochCount, Field(description="Whole epochs done.")]
+    step: Annotated[Count, Field(description="Batches done in the epoch after them; 0 at the end of an epoch.")] = 0
     uri: Annotated[Text, Field(description="Where it lies.")]
-    taken_at: Annotated[datetime, Field(description="When the training was there.")]
+    taken_at: Annotated[Moment, Field(description="When the training was there.")]
 
 
 class TrainingRunStatus(ApiModel):
@@ -180,16 +179,16 @@ class TrainingRunStatus(ApiModel):
         list[Condition], ListMap("type"), Field(max_length=16, description="Observations about the run.")
     ] = []
     started_at: Annotated[
-        datetime | None,
+        Moment | None,
         Field(description="When the first attempt was decided upon; from then on the spec is fixed."),
     ] = None
-    finished_at: Annotated[datetime | None, Field(description="When the run became Complete or Failed.")] = None
+    finished_at: Annotated[Moment | None, Field(description="When the run became Complete or Failed.")] = None
     active_seconds: Annotated[
         int,
         Field(ge=0, description="Time that counts for activeDeadline, up to `activeSince` or the last suspension."),
     ] = 0
     active_since: Annotated[
-        datetime | None,
+        Moment | None,
         Field(description="Since when time counts again; not set while the run is suspended or waits in a queue."),
     ] = None
     current_attempt: Annotated[int, Field(ge=0, description="Number of the latest attempt.")] = 0
@@ -222,6 +221,6 @@ class TrainingRunStatus(ApiModel):
         ShortText | None, Field(description="Name of the published file that formatPriorities prefers.")
     ] = None
     artifacts_uri: Annotated[Text | None, Field(description="Folder of the published files, with SHA256SUMS.")] = None
-    last_report_time: Annotated[datetime | None, Field(description="When the trainer was last heard.")] = None
+    last_report_time: Annotated[Moment | None, Field(description="When the trainer was last heard.")] = None
     reason: Annotated[ShortText | None, Field(description="Why the run is where it is, as one word.")] = None
     message: Annotated[Message | None, Field(description="Why the run is where it is, as a sentence.")] = None

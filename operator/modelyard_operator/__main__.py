@@ -17,6 +17,9 @@ from modelyard_operator.kube.access import Access, AccessError, find_access
 from modelyard_operator.kube.client import KubeClient
 from modelyard_operator.logs import set_up_logs
 
+_CONNECTIONS_BESIDE_THE_WORKERS = 16
+"""However many workers wait for an answer, the Lease is renewed in time; Events, sweeps and tokens want one, too."""
+
 
 def main() -> int:
     """Run until SIGTERM or SIGINT. Returns the process's exit code."""
@@ -32,7 +35,8 @@ def main() -> int:
 
 
 async def _run(config: Config, access: Access) -> None:
-    async with KubeClient(access, rate=config.api_rate, burst=config.api_burst) as client:
+    connections = config.workers + _CONNECTIONS_BESIDE_THE_WORKERS
+    async with KubeClient(access, rate=config.api_rate, burst=config.api_burst, connections=connections) as client:
         operator = assemble(config, client)
         await kopf.operator(
             registry=registry(operator, operator.observer, access),

@@ -207,4 +207,12 @@ ACCEPTED = (
     ),
     Acceptance("a run that waits for approval", {"spec.approval": {"required": True}}),
     Acceptance("a run that is created suspended", {"spec.suspend": True}),
+    Acceptance(
+        "more memory than 64 bits can count, in few digits",
+        {"spec.resources.memory": "999999P", "spec.resources.sharedMemory": "99999P"},
+    ),
+    Acceptance(
+        "fields that are null, and so are as if they were not there",
+        {"spec.approval": None, "spec.training": {"epochs": None, "seed": 1}, "spec.detection": None},
+    ),
 )

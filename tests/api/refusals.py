@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from tests.api.manifests import ABSENT, CLASSIFICATION, TABLE, Changes
 
-A_NAME = "must be a Kubernetes name: lower-case letters, digits, hyphens and dots"
+A_NAME = (
+    "must be a Kubernetes name: lower-case letters, digits, hyphens and dots, and on both sides of each dot a letter "
+    "or a digit"
+)
+NO_WAY_OUT = "must not have . or .. for a folder"
 A_BUCKET = "must be s3://BUCKET/PREFIX, such as s3://datasets/digits/v1/"
 AN_ADDRESS = "must be http://HOST:PORT or https://HOST:PORT"
 A_REGION = "must be a region such as us-east-1"
@@ -98,9 +102,14 @@ BY_RULES = (
         for wrong, field, value, sentence in (
             ("an address that is not S3's", "uri", "https://datasets/digits", A_BUCKET),
             ("a bucket of two letters", "uri", "s3://ab/digits", A_BUCKET),
+            ("a way out of the bucket", "uri", "s3://datasets/../models/", NO_WAY_OUT),
+            ("a folder that is none", "uri", "s3://datasets/./digits", NO_WAY_OUT),
+            ("a Secret's name with nothing between its dots", "secretRef.name", "my..secret", A_NAME),
             ("a bucket in capitals", "uri", "s3://Datasets/digits", A_BUCKET),
             ("an endpoint without a scheme", "endpoint", "s3.storage.svc:7070", AN_ADDRESS),
             ("an endpoint with a space", "endpoint", "http://s3.storage.svc:7070/a b", AN_ADDRESS),
+            ("an endpoint with a no-break space", "endpoint", "http://s3.storage.svc/a\u00a0b", AN_ADDRESS),
+            ("an endpoint with a vertical tab", "endpoint", "http://s3.storage.svc/a\vb", AN_ADDRESS),
             ("a region in capitals", "region", "US-EAST-1", A_REGION),
             ("a Secret's name in capitals", "secretRef.name", "My_Secret", A_NAME),
         )
@@ -372,6 +381,18 @@ BY_RULES = (
         "must have keys that are names of labels, such as topology.kubernetes.io/zone",
     ),
     Refusal(
+        "a node label whose prefix is no domain",
+        {"spec.resources.nodeSelector": {"example..com/zone": "b"}},
+        "spec.resources.nodeSelector",
+        "must have keys that are names of labels, such as topology.kubernetes.io/zone",
+    ),
+    Refusal(
+        "a node label whose prefix is too long",
+        {"spec.resources.nodeSelector": {"a" * 254 + "/zone": "b"}},
+        "spec.resources.nodeSelector",
+        "must have keys that are names of labels, such as topology.kubernetes.io/zone",
+    ),
+    Refusal(
         "two words on the kind of GPU",
         {"spec.resources": {"gpuType": "nvidia-l4", "nodeSelector": {"modelyard.dev/gpu-type": "nvidia-t4"}}},
         "spec.resources.nodeSelector",
@@ -513,6 +534,12 @@ BY_THE_SCHEMA = (
         "spec.resources.tolerations[0].effect",
         'supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
     ),
+    Refusal(
+        "shared memory and memory that are both the most that Kubernetes counts to",
+        {"spec.resources.memory": "999999Pi", "spec.resources.sharedMemory": "99999Pi"},
+        "spec.resources.sharedMemory",
+        "must be less than spec.resources.memory, which it is a part of",
+    ),
     Refusal("suspend as a text", {"spec.suspend": "yes"}, "spec.suspend", "must be of type boolean"),
     Refusal(
         "101 retries",
@@ -529,6 +556,8 @@ BY_THE_SCHEMA = (
             ("oom.maxReductions", 17, "should be less than or equal to 16"),
             ("oom.action", "halve", 'supported values: "retry", "fail"'),
             ("divergence.learningRateFactor", 1, "should be less than 1"),
+            # Some of these multiplied are no learning rate any more, but 0.
+            ("divergence.learningRateFactor", 1e-300, "should be greater than or equal to 1e-06"),
             ("divergence.maxRetries", 0, "should be greater than or equal to 1"),
         )
     ),

@@ -19,19 +19,19 @@ from tests.conftest import namespace_of_its_own
 
 __all__ = ["served"]
 
-OpenLane = Callable[[], AbstractAsyncContextManager[Lane]]
+OpenLane = Callable[..., AbstractAsyncContextManager[Lane]]
 
 
 @pytest.fixture(scope="session")
 def open_lane(served: BareControlPlane, tmp_path_factory: pytest.TempPathFactory) -> OpenLane:
-    """Opens a lane in a namespace of its own; its operator is yet to be started."""
+    """Opens a lane in a namespace of its own (`everywhere=True`: for all); its operator is yet to be started."""
     folder: Path = tmp_path_factory.mktemp("lanes")
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[Lane]:
+    async def opened(*, everywhere: bool = False) -> AsyncIterator[Lane]:
         with ExitStack() as stack:
             namespace = await asyncio.to_thread(stack.enter_context, namespace_of_its_own(served, BY_HAND))
-            async with lane(served, namespace, folder) as found:
+            async with lane(served, namespace, folder, everywhere=everywhere) as found:
                 yield found
 
     return opened

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -62,43 +63,38 @@ class Refuse:
 
 
 @dataclass(frozen=True)
-class Hide:
+class OfKind:
+    """What is wrong with the watches or lists of a kind."""
+
+    plural: str
+    phrase: ClassVar[str]
+
+    def __str__(self) -> str:
+        return self.phrase.format(self.plural)
+
+
+class Hide(OfKind):
     """Events of a kind never reach the operator, for as long as this lasts."""
 
-    plural: str
-
-    def __str__(self) -> str:
-        return f"events of {self.plural} hidden"
+    phrase = "events of {} hidden"
 
 
-@dataclass(frozen=True)
-class Expire:
+class Expire(OfKind):
     """The next event of a kind is lost, and its watch ends with 410 Gone in its place, once."""
 
-    plural: str
-
-    def __str__(self) -> str:
-        return f"410 on the watch of {self.plural}"
+    phrase = "410 on the watch of {}"
 
 
-@dataclass(frozen=True)
-class Freeze:
+class Freeze(OfKind):
     """Watches of a kind that are open say nothing more and do not end. New ones are sound."""
 
-    plural: str
-
-    def __str__(self) -> str:
-        return f"watch of {self.plural} frozen"
+    phrase = "watch of {} frozen"
 
 
-@dataclass(frozen=True)
-class Stale:
+class Stale(OfKind):
     """Lists of a kind are served as they were when first asked for, for as long as this lasts."""
 
-    plural: str
-
-    def __str__(self) -> str:
-        return f"stale lists of {self.plural}"
+    phrase = "stale lists of {}"
 
 
-Fault = Kill | Refuse | Hide | Expire | Freeze | Stale
+Fault = Kill | Refuse | OfKind

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelyard_cluster.bare import BareControlPlane
@@ -17,7 +16,7 @@ from tests.chaos.proxy import FaultProxy
 from tests.chaos.trace import differences, trace
 from tests.chaos.witness import Witness
 from tests.integration.namespace_view import NamespaceView
-from tests.integration.operator_process import OperatorProcess, grant
+from tests.integration.operator_process import OperatorProcess, grant, withdraw
 
 _INTAKE = "https://intake.example:8443"
 """What trainers are told: the same in every lane, as it stands in Jobs that are compared."""
@@ -31,17 +30,7 @@ class ProxiedOperator(OperatorProcess):
 
     def kubeconfig(self) -> Path:
         """One that names the proxy."""
-        path = self.folder / f"{self.name}.kubeconfig"
-        named = {"cluster": {"server": self.server}}, {"user": {"token": self.token}}
-        config = {
-            "current-context": "proxy",
-            "clusters": [{"name": "proxy", **named[0]}],
-            "users": [{"name": "proxy", **named[1]}],
-            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
-        }
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(config))
-        return path
+        return self.plane.write_kubeconfig(self.folder / f"{self.name}.kubeconfig", self.token, self.server)
 
 
 @dataclass
@@ -53,6 +42,7 @@ class Lane:
     proxy: FaultProxy
     operator: ProxiedOperator
     started: int = 0
+    _replacing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def begin_operator(self, **flags: str) -> None:
         """Start it; it is ready some seconds later."""
@@ -61,9 +51,10 @@ class Lane:
         self.started += 1
 
     async def replace_operator(self) -> None:
-        """Kill it, and start it anew."""
-        await asyncio.to_thread(self.operator.kill)
-        await self.begin_operator()
+        """Kill it, and start it anew; one that is asked for meanwhile comes after that."""
+        async with self._replacing:
+            await asyncio.to_thread(self.operator.kill)
+            await self.begin_operator()
 
     async def live(self, run: str, life: Life, *faults: Fault, seconds: float = 60) -> None:
         """One run from its creation to its end, with faults."""
@@ -88,10 +79,13 @@ class Lane:
 
 
 @asynccontextmanager
-async def lane(plane: BareControlPlane, namespace: str, folder: Path) -> AsyncIterator[Lane]:
-    """A lane in a namespace whose pods move by hand only."""
-    token = await asyncio.to_thread(grant, plane, namespace)
-    operator = ProxiedOperator(plane, namespace, token, folder, namespace, {"intake-url": _INTAKE})
+async def lane(
+    plane: BareControlPlane, namespace: str, folder: Path, *, everywhere: bool = False
+) -> AsyncIterator[Lane]:
+    """A lane in a namespace whose pods move by hand only; with `everywhere` its operator serves all namespaces."""
+    token = await asyncio.to_thread(grant, plane, namespace, everywhere=everywhere)
+    flags = {"intake-url": _INTAKE, **({"namespaces": ""} if everywhere else {})}
+    operator = ProxiedOperator(plane, namespace, token, folder, namespace, flags)
 
     async def strike() -> None:
         await found.replace_operator()
@@ -103,3 +97,5 @@ async def lane(plane: BareControlPlane, namespace: str, folder: Path) -> AsyncIt
             yield found
         finally:
             await asyncio.to_thread(operator.thaw_and_kill)
+            if everywhere:
+                await asyncio.to_thread(withdraw, plane, namespace)

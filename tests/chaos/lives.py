@@ -9,6 +9,7 @@ from typing import Any
 
 from modelyard_api.outcome import Reason, TerminationMessage
 from modelyard_cluster.by_hand import set_evicted, set_running, set_terminated
+from modelyard_operator.kube import paths
 
 from tests.chaos.witness import Object, Witness
 from tests.integration.namespace_view import NamespaceView, attempt_of
@@ -16,10 +17,11 @@ from tests.integration.namespace_view import NamespaceView, attempt_of
 
 @dataclass(frozen=True)
 class Ends:
-    """The trainer ends with an exit code and a reason."""
+    """The trainer ends with an exit code and a reason, after so many epochs."""
 
     exit_code: int
     reason: Reason
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,29 @@ class IsSuspended:
     """The run is suspended while the attempt is at work, and goes on once its pod is gone."""
 
 
-Turn = Ends | IsEvicted | IsSuspended
+@dataclass(frozen=True)
+class IsKilled:
+    """The kernel kills the trainer, which leaves no word: for memory where the runtime says so."""
+
+    for_memory: bool
+
+
+@dataclass(frozen=True)
+class LosesItsPod:
+    """Somebody deletes the pod, and its kubelet ends the trainer before that could save anything."""
+
+
+@dataclass(frozen=True)
+class LosesItsJob:
+    """Somebody deletes the Job."""
+
+
+@dataclass(frozen=True)
+class IsDeleted:
+    """The run is deleted while the attempt is at work."""
+
+
+Turn = Ends | IsEvicted | IsSuspended | IsKilled | LosesItsPod | LosesItsJob | IsDeleted
 _COMPLETES = Ends(0, Reason.COMPLETED)
 
 
@@ -63,21 +87,27 @@ class Fate:
         self._done: set[tuple[int, str]] = set()
 
     async def play(self, seconds: float) -> None:
-        """From the run's creation until its last attempt has ended and the run is Complete or Failed."""
+        """From the run's creation until its last attempt has ended and the run is Complete or Failed, or is gone."""
         await asyncio.to_thread(self._view.apply, self._run, **self._life.changes)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        while self._witness.status(self._run).get("phase") not in ("Complete", "Failed"):
+        while not self._is_over():
             assert loop.time() < deadline, f"run {self._run} is not over: {self._witness.status(self._run)}"
             await self._witness.change(0.5)
             await self._move()
+
+    def _is_over(self) -> bool:
+        if any(move == "deleted" for _, move in self._done):
+            return not self._witness.run(self._run)
+        return self._witness.status(self._run).get("phase") in ("Complete", "Failed")
 
     async def _move(self) -> None:
         status = self._witness.status(self._run)
         for attempt in status.get("attempts", ()):
             number = attempt["number"]
             pod = self._pod(number)
-            turn = self._life.turns[number - 1]
+            # What its faults do to a run may cost it an attempt that its life does not know of.
+            turn = self._life.turns[min(number, len(self._life.turns)) - 1]
             if isinstance(turn, IsSuspended) and status.get("phase") == "Suspended" and pod is None:
                 if self._first_time(number, "resumed"):
                     await asyncio.to_thread(self._view.patch, self._run, {"suspend": False})
@@ -85,7 +115,7 @@ class Fate:
                 continue
             elif "runningAt" in attempt:
                 if self._first_time(number, "ended"):
-                    await self._end(pod["metadata"]["name"], turn, number)
+                    await self._end(pod["metadata"]["name"], turn, attempt)
             elif "jobUid" in attempt and pod["spec"].get("nodeName") and self._first_time(number, "running"):
                 await asyncio.to_thread(
                     set_running, self._view.plane.api, self._view.namespace, pod["metadata"]["name"]
@@ -100,15 +130,28 @@ class Fate:
         self._done.add((attempt, move))
         return True
 
-    async def _end(self, pod: str, turn: Turn, attempt: int) -> None:
+    async def _end(self, pod: str, turn: Turn, attempt: Object) -> None:
         api, namespace = self._view.plane.api, self._view.namespace
         match turn:
             case Ends():
-                said = TerminationMessage(reason=turn.reason, message="as it were", attempt=attempt)
+                said = TerminationMessage(
+                    reason=turn.reason, message="as it were", attempt=attempt["number"], epoch=turn.epoch
+                )
                 message = said.model_dump_json(by_alias=True, exclude_none=True)
                 facts: dict[str, Any] = {"exit_code": turn.exit_code, "message": message}
                 await asyncio.to_thread(set_terminated, api, namespace, pod, **facts)
+            case IsKilled():
+                facts = {"exit_code": 137, "reason": "OOMKilled" if turn.for_memory else "Error"}
+                await asyncio.to_thread(set_terminated, api, namespace, pod, **facts)
             case IsEvicted():
                 await asyncio.to_thread(set_evicted, api, namespace, pod, message="The node was low on memory.")
+            case LosesItsPod():
+                await asyncio.to_thread(api.delete, f"{paths.pods(namespace)}/{pod}")
+                await asyncio.to_thread(set_terminated, api, namespace, pod, exit_code=143)
+            case LosesItsJob():
+                await asyncio.to_thread(api.delete, f"{paths.jobs(namespace)}/{attempt['jobName']}")
             case IsSuspended():
                 await asyncio.to_thread(self._view.patch, self._run, {"suspend": True})
+            case IsDeleted():
+                await asyncio.to_thread(self._view.delete, self._run)
+                self._first_time(attempt["number"], "deleted")

@@ -16,6 +16,7 @@ from yarl import URL
 
 from tests.chaos.faults import Expire, Fault, Freeze, Hide, Kill, Refuse, Side, Stale, Write
 from tests.chaos.requests import About, about
+from tests.chaos.rights import UsedRights
 
 _FORWARDED = ("Authorization", "Accept", "Content-Type", "User-Agent")
 _RETURNED = ("Content-Type", "Retry-After")
@@ -43,12 +44,14 @@ class FaultProxy:
         faults: what goes wrong now. Those that come once are taken off when they have; others are the test's to lift.
         writes: the operator's writes that were asked for, in their order.
         happened: the faults that have come to pass.
+        rights: what the operator was allowed to do, and did.
     """
 
     def __init__(self, upstream: str, ca: str, strike: Callable[[], Awaitable[None]]) -> None:
         self.faults: list[Fault] = []
         self.writes: list[Write] = []
         self.happened: list[Fault] = []
+        self.rights = UsedRights()
         self.url = ""
         self._upstream = upstream
         self._ssl = ssl.create_default_context(cadata=ca)
@@ -85,10 +88,12 @@ class FaultProxy:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         asked = about(request.method, request.path, body)
+        watching = request.query.get("watch") in ("1", "true")
         if asked is None:
+            self.rights.elsewhere.add(request.path)
             return await self._forward(request, body)
+        self.rights.asked(asked, body, watching=watching)
         if asked.is_list:
-            watching = request.query.get("watch") in ("1", "true")
             return await (self._watch(request, asked) if watching else self._list(request, asked))
         return await self._write(request, asked, body) if asked.is_write else await self._forward(request, body)
 
@@ -123,7 +128,11 @@ class FaultProxy:
     async def _forward(self, request: web.Request, body: bytes) -> web.Response:
         async with self._ask(request, body) as answer:
             headers = {name: answer.headers[name] for name in _RETURNED if name in answer.headers}
-            return web.Response(status=answer.status, headers=headers, body=await answer.read())
+            said = await answer.read()
+            asked = about(request.method, request.path, body)
+            if asked is not None:
+                self.rights.answered(asked, answer.status, said)
+            return web.Response(status=answer.status, headers=headers, body=said)
 
     async def _list(self, request: web.Request, asked: About) -> web.Response:
         if request.path in self._first_lists and Stale(asked.plural) in self.faults:
@@ -143,14 +152,14 @@ class FaultProxy:
 
     async def _relay(self, request: web.Request, asked: About, response: web.StreamResponse) -> None:
         async with self._ask(request, b"") as answer:
+            self.rights.answered(asked, answer.status, b"")
             response.set_status(answer.status)
             response.content_type = answer.content_type
             await response.prepare(request)
             frozen = False
             async for line in lines(answer):
                 if Freeze(asked.plural) in self.faults:
-                    self.faults.remove(Freeze(asked.plural))
-                    self.happened.append(Freeze(asked.plural))
+                    self._has_happened(Freeze(asked.plural))
                     frozen = True
                 if frozen or self._is_hidden(asked):
                     continue

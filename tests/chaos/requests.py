@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 
 _PATH = re.compile(
-    r"^/(?:api/v1|apis/[^/]+/[^/]+)/namespaces/[^/]+/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+)(?:/(?P<sub>[a-z]+))?)?$"
+    r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)(?:/namespaces/[^/]+)?"
+    r"/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+)(?:/(?P<sub>[a-z]+))?)?$"
 )
 _JOB_NAME = re.compile(r"^(?P<run>.+)-[0-9a-f]{8}-\d+$")
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -17,9 +18,10 @@ NOT_COUNTED = ("leases", "events")
 
 @dataclass(frozen=True)
 class About:
-    """What a request is about. `name` is empty for collections."""
+    """What a request is about. `name` is empty for collections, `group` for the core's."""
 
     method: str
+    group: str
     plural: str
     name: str
     sub: str
@@ -49,11 +51,11 @@ class About:
 
 
 def about(method: str, path: str, body: bytes) -> About | None:
-    """None where it is about nothing that lies in a namespace."""
+    """None where it is about no kind of object."""
     found = _PATH.match(path)
     if found is None:
         return None
     name = found["name"] or ""
     if method == "POST" and not name:
         name = str(json.loads(body)["metadata"].get("name", ""))
-    return About(method, found["plural"], name, found["sub"] or "")
+    return About(method, found["group"] or "", found["plural"], name, found["sub"] or "")

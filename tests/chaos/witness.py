@@ -86,6 +86,12 @@ class Witness:
             if uid not in self._free or begun < self._free[uid]
         ]
 
+    def forget(self, run: str) -> None:
+        """Drop what a run that is gone has left."""
+        for among in self._ever.values():
+            for uid in [uid for uid, one in among.items() if one["metadata"].get("labels", {}).get(RUN_LABEL) == run]:
+                del among[uid]
+
     async def change(self, seconds: float) -> None:
         """Return when something has changed, or after `seconds`."""
         broken = next((task for task in self._tasks if task.done()), None)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from modelyard_cluster.live_table import chunks
+import sys
+
+import pytest
+from modelyard_cluster.live_table import chunks, live_table
 
 HEADER = "NAME     PHASE      EPOCH   PROGRESS   TRY   AGE\n"
 LINES = [
@@ -26,3 +29,12 @@ def test_a_terminal_renews_the_last_row() -> None:
 def test_a_new_attempt_has_a_row_of_its_own() -> None:
     retried = LINES[2].replace("1     9s", "2     9s")
     assert "".join(chunks([HEADER, LINES[2], retried], terminal=False)).count("\n") == 3
+
+
+def test_the_last_row_is_shown_even_where_somebody_else_hears_of_the_end_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    late = "import time; print('NAME PHASE'); time.sleep(0.5); print('digits Complete', flush=True); time.sleep(60)"
+    with live_table([sys.executable, "-u", "-c", late], last=("Complete", "Failed")):
+        pass
+    assert "digits Complete" in capsys.readouterr().out

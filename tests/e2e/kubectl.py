@@ -35,6 +35,10 @@ class Kubectl:
         assert done.returncode != 0, f"kubectl {' '.join(words)} was accepted: {done.stdout}"
         return done.stderr
 
+    def succeeds(self, *words: str) -> bool:
+        """Whether kubectl does not fail."""
+        return self._run(*words, stdin=None, timeout=60).returncode == 0
+
     def may(self, *words: str) -> bool:
         """What `kubectl auth can-i` answers."""
         return self._run("auth", "can-i", *words, stdin=None, timeout=60).stdout.strip() == "yes"
@@ -69,17 +73,18 @@ class Kubectl:
 
     @contextmanager
     def watching(self, kind: str) -> Iterator[Watched]:
-        """Record every version of every object of a kind that a watch shows while the block runs."""
+        """Record every version of every object of a kind that a watch shows while the block runs.
+
+        A watch ends with the API server that serves it; then another one goes on from what there is.
+        """
         words = [*self._words(), "get", kind, "--watch", "-o", "json", "--output-watch-events"]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-        watched = Watched()
-        reader = threading.Thread(target=watched.read, args=(process,), daemon=True)
+        watched = Watched(words)
+        reader = threading.Thread(target=watched.keep, daemon=True)
         reader.start()
         try:
             yield watched
         finally:
-            process.terminate()
-            process.wait()
+            watched.end()
             reader.join(timeout=10)
 
     def _words(self) -> list[str]:
@@ -95,13 +100,25 @@ class Kubectl:
 class Watched:
     """The versions of objects, in the order in which a watch showed them."""
 
+    command: list[str]
     versions: list[Object] = field(default_factory=list)
+    _over: threading.Event = field(default_factory=threading.Event)
+    _process: subprocess.Popen[str] | None = None
 
-    def read(self, process: subprocess.Popen[str]) -> None:
-        """Take in watch events, of which kubectl prints one a line, until the stream ends."""
-        assert process.stdout is not None
-        for line in process.stdout:
-            self.versions.append(json.loads(line)["object"])
+    def keep(self) -> None:
+        """Take in watch events, of which kubectl prints one a line, until the end."""
+        while not self._over.wait(0.2):
+            with subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True) as self._process:
+                if self._over.is_set():
+                    self._process.terminate()
+                for line in self._process.stdout or ():
+                    self.versions.append(json.loads(line)["object"])
+
+    def end(self) -> None:
+        """Watch no more."""
+        self._over.set()
+        if self._process is not None:
+            self._process.terminate()
 
     def statuses(self, name: str) -> list[Object]:
         """The `status` of every version of the object of that name which has one."""

@@ -10,6 +10,7 @@ from typing import Any
 from modelyard_cluster.kind import Cluster
 
 from tests.e2e.kubectl import Kubectl, Object
+from tests.e2e.node import Node
 
 _POLL_SECONDS = 0.5
 PATIENCE = 150
@@ -81,9 +82,7 @@ class LiveRun:
         """SIGKILL to its container's first process, from the node, as a kernel without memory would."""
         pod = self.pod()
         container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
-        self.cluster.engine.docker(
-            "exec", pod["spec"]["nodeName"], "ctr", "-n", "k8s.io", "task", "kill", "-s", "SIGKILL", container
-        )
+        Node(self.cluster.engine, pod["spec"]["nodeName"]).kill_container(container)
 
     def _summary(self) -> str:
         status = self.status

@@ -39,6 +39,11 @@ class Store:
         bucket, key = _parts(uri)
         return self.client.get_object(Bucket=bucket, Key=key)["Body"].read()
 
+    def write(self, uri: str, content: bytes) -> None:
+        """Put one object there, whatever was there before."""
+        bucket, key = _parts(uri)
+        self.client.put_object(Bucket=bucket, Key=key, Body=content)
+
     def upload(self, folder: Path, uri: str) -> None:
         """Put a folder's files below a URI, SHA256SUMS last; nothing is done where that very list is there already."""
         bucket, prefix = _parts(uri)

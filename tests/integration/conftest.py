@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from modelyard_cluster.bare import BareControlPlane
+from modelyard_cluster.by_hand import set_running
 
 from tests.api.conftest import served
 from tests.integration.namespace_view import NamespaceView
@@ -44,3 +45,13 @@ def start_operator(view: NamespaceView, tmp_path: Path) -> Iterator[StartOperato
 def operator(start_operator: StartOperator) -> OperatorProcess:
     """One replica."""
     return start_operator()
+
+
+@pytest.fixture
+def running_pod(view: NamespaceView, operator: OperatorProcess) -> str:
+    """The running pod of run `digits`."""
+    view.apply()
+    pod = view.pod_of(1)
+    set_running(view.plane.api, view.namespace, pod)
+    view.wait_for_phase("Running")
+    return pod

@@ -29,24 +29,37 @@ TRAINER_IMAGE = "trainer.example/modelyard:test"
 
 
 @cache
-def rights() -> str:
-    """The service account and roles that the chart makes when it serves only its own namespace, `NAMESPACE`."""
+def _rights(everywhere: bool) -> str:
     arguments = ["--show-only=templates/serviceaccount.yaml", "--show-only=templates/rbac.yaml"]
-    arguments += [f"--set=watchNamespaces[0]={_PLACEHOLDER}", f"--namespace={_PLACEHOLDER}"]
+    arguments += [f"--namespace={_PLACEHOLDER}", *([] if everywhere else [f"--set=watchNamespaces[0]={_PLACEHOLDER}"])]
     command = [str(tool("helm")), "template", RELEASE, str(CHART), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def grant(plane: BareControlPlane, namespace: str) -> str:
-    """Install the chart's service account and roles in `namespace`, and return a token for them."""
-    for one in yaml.safe_load_all(rights().replace(_PLACEHOLDER, namespace)):
+def rights(namespace: str, *, everywhere: bool = False) -> list[dict[str, Any]]:
+    """The service account, roles and bindings that the chart makes in `namespace`, serving that one or all."""
+    return list(yaml.safe_load_all(_rights(everywhere).replace(_PLACEHOLDER, namespace)))
+
+
+def grant(plane: BareControlPlane, namespace: str, *, everywhere: bool = False) -> str:
+    """Install `rights`, and return a token for them. What lies in no namespace is the caller's to `withdraw`."""
+    for one in rights(namespace, everywhere=everywhere):
         plane.api.post(_collection(one), one)
     return plane.service_account_token(namespace, RELEASE, seconds=7200)
 
 
+def withdraw(plane: BareControlPlane, namespace: str) -> None:
+    """Remove those of the rights to everything that do not go with their namespace."""
+    for one in rights(namespace, everywhere=True):
+        if "namespace" not in one["metadata"]:
+            plane.api.delete(f"{_collection(one)}/{one['metadata']['name']}")
+
+
 def _collection(manifest: dict[str, Any]) -> str:
     group = "api/v1" if manifest["apiVersion"] == "v1" else f"apis/{manifest['apiVersion']}"
-    return f"/{group}/namespaces/{manifest['metadata']['namespace']}/{manifest['kind'].lower()}s"
+    namespace = manifest["metadata"].get("namespace")
+    within = f"/namespaces/{namespace}" if namespace else ""
+    return f"/{group}{within}/{manifest['kind'].lower()}s"
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What the chart renders: valid, accepted by the real API server, and with no right too many."""
+"""What the chart renders: valid, accepted by the real API server, and nothing left to chance."""
 
 from __future__ import annotations
 
@@ -6,52 +6,13 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from modelyard_cluster.bare import BareControlPlane
 from modelyard_cluster.tools import ensure_tools, tool
 
+from tests.integration.chart import VARIANTS, documents, helm, template
 from tests.integration.operator_process import CHART, REPOSITORY
-
-VARIANTS: dict[str, dict[str, str]] = {
-    "as it is": {},
-    "one replica": {"replicaCount": "1"},
-    "two namespaces": {"watchNamespaces": "{default,kube-public}"},
-    "everything": {
-        "intake.existingSecret": "intake-tls",
-        "priorityClassName": "system-cluster-critical",
-        "imagePullSecrets[0].name": "registry",
-        "trainer.imagePullSecrets": "{registry}",
-        "nodeSelector.pool": "system",
-        "podAnnotations.note": "hello",
-        "operator.env[0].name": "A",
-        "operator.env[0].value": "b",
-    },
-    "as little as can be": {
-        "crds.install": "false",
-        "networkPolicy.enabled": "false",
-        "podDisruptionBudget.enabled": "false",
-        "userRoles.enabled": "false",
-    },
-}
-
-
-def helm(*arguments: str) -> str:
-    command = [str(tool("helm")), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def template(values: dict[str, str], *more: str) -> str:
-    given = [f"--set={name}={value}" for name, value in values.items()]
-    return helm("template", "modelyard", str(CHART), "--namespace=modelyard", *given, *more)
-
-
-def documents(text: str) -> list[dict[str, Any]]:
-    return [document for document in yaml.safe_load_all(text) if document]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -132,30 +93,6 @@ def test_kube_score_has_nothing_to_say() -> None:
     assert "[CRITICAL]" not in scored.stdout
 
 
-@pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
-def test_no_secrets_no_wildcards_no_escalation(values: dict[str, str]) -> None:
-    roles = [one for one in documents(template(values)) if one["kind"] in ("Role", "ClusterRole")]
-    rules = [rule for role in roles for rule in role["rules"]]
-    assert rules
-    for rule in rules:
-        assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"]
-        assert not {"secrets", "serviceaccounts/token", "pods/exec", "roles", "clusterroles"} & set(rule["resources"])
-        assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
-        if "configmaps" in rule["resources"] or "leases" in rule["resources"]:
-            assert rule["verbs"] == ["create"] or "resourceNames" in rule
-        if "pods" in rule["resources"]:
-            assert set(rule["verbs"]) == {"list", "watch"}
-
-
-def test_one_namespace_needs_no_cluster_role_but_the_users() -> None:
-    kinds = {
-        (one["kind"], one["metadata"]["name"])
-        for one in documents(template({"watchNamespaces": "{vision}"}))
-        if one["kind"].startswith("ClusterRole")
-    }
-    assert kinds == {("ClusterRole", "modelyard-modelyard-view"), ("ClusterRole", "modelyard-modelyard-edit")}
-
-
 def test_the_crd_is_kept_unless_asked_otherwise() -> None:
     def annotations(values: dict[str, str]) -> dict[str, str]:
         (crd,) = [one for one in documents(template(values)) if one["kind"] == "CustomResourceDefinition"]
@@ -178,6 +115,8 @@ def test_its_crd_is_the_generated_one() -> None:
         ({"image.pullPolicy": "Sometimes"}, "/image/pullPolicy"),
         ({"replicas": "3"}, "replicas"),
         ({"operator.logLevel": "LOUD"}, "/operator/logLevel"),
+        ({"imageAllowList": "{it's}"}, "/imageAllowList/0"),
+        ({"trainerNetworkPolicy.enabled": "true"}, "trainerNetworkPolicy.namespaces: a policy holds in its own"),
     ],
 )
 def test_wrong_values_are_refused_with_their_name(values: dict[str, str], sentence: str) -> None:

@@ -188,3 +188,17 @@ def test_running_out_of_memory_in_the_evaluation_is_told_as_such(
     with pytest.raises(RunError) as ended:
         task.evaluate(data, Fit((), 1, ("cat", "dog"), "0"))
     assert ended.value.reason is Reason.OUT_OF_MEMORY
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_mixed_precision_is_refused_where_a_gpu_was_given_but_none_is_seen(
+    tmp_path: Path, data: CheckedDataset
+) -> None:
+    from modelyard_trainer.tasks.detection.task import DetectionTask  # noqa: PLC0415 - only after `prepare`
+
+    training = {"amp": "fp16", "imageSize": SIZE, "schedule": {"warmupEpochs": 0}}
+    given = run_document(model={"architecture": "yolov5nu"}, training=training, resources={"gpus": 1})
+    task = DetectionTask(TaskContext(given, tmp_path, tmp_path / "results", Progress(1, 1, 1), cpus=2))
+    task.check_spec()
+    with pytest.raises(RunError, match="amp: fp16 needs a GPU, and torch sees no CUDA device where this pod runs"):
+        task.fit(data)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from modelyard_api.grace import GRACE_SECONDS
+
 from modelyard_trainer.errors import Interrupted
 
-GRACE = 120.0
-"""Seconds between SIGTERM and SIGKILL; the operator's pods say so (terminationGracePeriodSeconds)."""
 PATIENCE = 60.0
 """Seconds that a deferred block may take after the signal; what is left of the grace period is for the uploads."""
 _FOR_THE_LAST_WORD = 15.0
@@ -37,7 +37,7 @@ class Interruption:
     """
 
     def __init__(
-        self, patience: float = PATIENCE, grace: float = GRACE, clock: Callable[[], float] = time.monotonic
+        self, patience: float = PATIENCE, grace: float = GRACE_SECONDS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._patience, self._grace, self._clock = patience, grace, clock
         self._asked_at: float | None = None

@@ -8,10 +8,12 @@ import socket
 import threading
 from collections.abc import Callable
 
-from modelyard_trainer.interruption import GRACE, Interruption
+from modelyard_api.grace import GRACE_SECONDS
+
+from modelyard_trainer.interruption import Interruption
 
 _STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
-_AFTER = GRACE - 10.0
+_AFTER = GRACE_SECONDS - 10.0
 """Seconds after the signal: later than an orderly end takes, and before the kubelet kills."""
 _PROBE_SECONDS = 2.0
 

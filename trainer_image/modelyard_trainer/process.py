@@ -29,6 +29,8 @@ from modelyard_trainer.termination import TERMINATION_LOG, termination_message, 
 
 _log = logging.getLogger("modelyard.process")
 _UNFORESEEN = 1
+_LONGEST_PLACE = 256
+"""Characters of a field's path that are shown: one that nobody knows may have any name."""
 _PATIENCE_WHEN_INTERRUPTED = 5.0
 """Seconds for the last report after SIGTERM: the kubelet kills after its grace period, by default 30 s."""
 
@@ -65,9 +67,7 @@ def main(arguments: Sequence[str] | None = None, interruption: Interruption | No
         interruption.install(held=True)
     progress, reporter = Progress(1, 1, 0), None
     try:
-        document, unknown = read_run_document(options.document.read_text(encoding="utf-8"))
-        if unknown:
-            _log.warning("this image is older than the operator and leaves out what it does not know: %s", unknown)
+        document = read_document(options.document)
         progress = Progress(document.attempt, document.batch_size, document.spec.training.epochs)
         reporter = _reporter(document, progress)
         LastResort(interruption, lambda: _give_up(progress, options.termination_log)).watch()
@@ -75,11 +75,26 @@ def main(arguments: Sequence[str] | None = None, interruption: Interruption | No
         ending = _attempt(document, Places(options.scratch, options.mount), progress, interruption)
     except Interrupted:
         ending = Ending(Reason.INTERRUPTED, _interrupted(progress.now))
-    except (OSError, ValidationError) as error:
-        ending = Ending(Reason.SPEC_INVALID, f"{options.document}: not a run document: {_first_line(error)}")
+    except RunError as error:
+        ending = Ending(error.reason, error.message)
     # From here on the end is near anyway, and a signal must not cut it short.
     interruption.settle()
     return _end(ending, progress, reporter, options.termination_log)
+
+
+def read_document(path: Path) -> RunDocument:
+    """The run document that `path` holds.
+
+    Raises:
+        RunError: SpecInvalid; it cannot be read, or is none.
+    """
+    try:
+        document, unknown = read_run_document(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(Reason.SPEC_INVALID, f"{path}: not a run document: {_first_line(error)}") from error
+    if unknown:
+        _log.warning("this image is older than the operator and leaves out what it does not know: %s", unknown)
+    return document
 
 
 def _reporter(document: RunDocument, progress: Progress) -> Reporter | None:
@@ -155,8 +170,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{ascii('.'.join(map(str, first['loc'])))[1:-1][:_LONGEST_PLACE]}: {first['msg']}"
     return str(error).strip().partition("\n")[0]
 
 

@@ -16,6 +16,7 @@ TERMINATION_LOG = Path("/dev/termination-log")
 _LONGEST_MESSAGE = 1024
 _log = logging.getLogger("modelyard.process")
 _DIGITS = 5
+_VAST = 1e15
 
 
 def termination_message(
@@ -73,9 +74,9 @@ def fit(message: TerminationMessage) -> bytes:
 
 
 def decimal(value: float) -> str:
-    """A number as status shows it: five significant digits where they are needed, never an exponent."""
+    """A number as status shows it: five significant digits where they are needed, an exponent only where it is vast."""
     text = f"{value:.{_DIGITS}g}"
-    return f"{value:.10f}".rstrip("0").rstrip(".") if "e" in text else text
+    return f"{value:.10f}".rstrip("0").rstrip(".") if "e" in text and abs(value) < _VAST else text
 
 
 def _cut(text: str, longest: int) -> str:

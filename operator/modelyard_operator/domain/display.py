@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_LARGE = 1e6
+_LONGEST = 256
+"""Characters that status has room for."""
 
 
 def duration(seconds: float) -> str:
@@ -32,6 +35,8 @@ def decimal(value: float) -> str:
 def metric(name: str, value: str) -> str:
     """A metric as the METRIC column shows it, such as `mAP50 0.612`."""
     try:
-        return f"{name} {float(value):.3f}"
+        number = float(value)
     except ValueError:
-        return f"{name} {value}"
+        return f"{name} {value}"[:_LONGEST]
+    # What is too large for a column is shown as it is kept, with an exponent.
+    return f"{name} {value if abs(number) >= _LARGE else f'{number:.3f}'}"[:_LONGEST]

@@ -7,8 +7,14 @@ from typing import Any
 
 from modelyard_api import API_VERSION
 from modelyard_api.base import seconds
+from modelyard_api.grace import GRACE_SECONDS
 from modelyard_api.outcome import ExitCode
-from modelyard_api.run_document import NODE_NAME_VARIABLE, POD_NAME_VARIABLE, POD_UID_VARIABLE, RUN_ANNOTATION
+from modelyard_api.run_document import (
+    NODE_NAME_VARIABLE,
+    POD_NAME_VARIABLE,
+    POD_UID_VARIABLE,
+    RUN_ANNOTATION,
+)
 from modelyard_api.spec import Resources, TrainingRunSpec
 from modelyard_api.status import Attempt, TrainingRunStatus
 
@@ -31,8 +37,6 @@ from modelyard_operator.domain.settings import RunSettings
 Manifest = dict[str, Any]
 
 NON_ROOT = 65532
-GRACE_SECONDS = 120
-"""Time to save a checkpoint after SIGTERM."""
 
 
 def job_manifest(run: ObservedRun, attempt: Attempt, settings: RunSettings) -> Manifest:

@@ -9,15 +9,16 @@ from datetime import UTC, datetime
 
 import aiohttp
 from aiohttp import web
-from modelyard_api.report import MAX_REPORT_BYTES, REPORT_PATH, ProgressReport
-from pydantic import ValidationError
+from aiohttp.http_exceptions import HttpProcessingError
+from modelyard_api.report import MAX_REPORT_BYTES, REPORT_PATH
 
 from modelyard_operator.domain.observed import RunKey
 from modelyard_operator.intake.certificates import Certificates
 from modelyard_operator.intake.forwarding import FORWARDED, Forwarder
 from modelyard_operator.intake.keys import SigningKeys
 from modelyard_operator.intake.matching import NotYoursError, run_of
-from modelyard_operator.intake.tokens import PodIdentity, TokenError, identify
+from modelyard_operator.intake.reading import NotAReportError, read_report
+from modelyard_operator.intake.tokens import NoPodError, PodIdentity, TokenError, identify
 from modelyard_operator.kube.errors import ApiError
 from modelyard_operator.metrics import REPORTS
 from modelyard_operator.reconcile.cache import Cache
@@ -26,6 +27,16 @@ from modelyard_operator.reconcile.reports import ReportStore
 _log = logging.getLogger(__name__)
 _BODY_SECONDS = 10
 _RETRY_SECONDS = 5
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether the log is to hold it: not what aiohttp says of requests that are no HTTP, which anybody may send."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
+
+
+_log_of_requests = logging.getLogger(f"{__name__}.requests")
+_log_of_requests.addFilter(_is_ours)
 
 
 class RefusedError(Exception):
@@ -77,7 +88,7 @@ class IntakeServer:
         """Listen."""
         app = web.Application(client_max_size=MAX_REPORT_BYTES)
         app.router.add_post(REPORT_PATH, self._receive)
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75)
+        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75, logger=_log_of_requests)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._address, self._port, ssl_context=self._certificates.context)
         await site.start()
@@ -110,7 +121,10 @@ class IntakeServer:
             return await self._hand_on(request, token, body)
         if not self._reports.admit(pod.uid):
             raise RefusedError(429, "too many reports from this pod")
-        report = _parse(body)
+        try:
+            report = read_report(body)
+        except NotAReportError as error:
+            raise RefusedError(400, str(error)) from error
         try:
             key = run_of(pod, report.attempt, self._cache)
         except NotYoursError as error:
@@ -124,6 +138,8 @@ class IntakeServer:
             return await identify(token, self._keys)
         except TokenError as error:
             raise RefusedError(401, str(error)) from error
+        except NoPodError as error:
+            raise RefusedError(403, str(error)) from error
         except (ApiError, aiohttp.ClientError, TimeoutError) as error:
             _log.warning("the cluster's keys cannot be read", extra={"error": str(error)})
             raise RefusedError(503, "the cluster's keys cannot be read just now") from error
@@ -153,14 +169,7 @@ async def _body(request: web.Request) -> bytes:
             return await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise RefusedError(413, too_large) from error
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise RefusedError(400, "the report did not arrive whole, or not as its headers say") from error
     except TimeoutError as error:
         raise RefusedError(400, f"the report did not arrive within {_BODY_SECONDS} s") from error
-
-
-def _parse(body: bytes) -> ProgressReport:
-    try:
-        return ProgressReport.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise RefusedError(400, f"this is not a report: {place}: {first['msg']}") from error

@@ -18,6 +18,10 @@ class TokenError(Exception):
     """The token proves nothing. The message says what is wrong, never the token."""
 
 
+class NoPodError(Exception):
+    """The token is sound and for the intake, but whoever asked for it has bound it to no pod."""
+
+
 @dataclass(frozen=True)
 class PodIdentity:
     """The pod that a token was made for."""
@@ -31,7 +35,8 @@ async def identify(token: str, keys: SigningKeys) -> PodIdentity:
     """The pod that `token` is bound to.
 
     Raises:
-        TokenError: it is not the cluster's, not for the intake, expired, or not bound to a pod.
+        TokenError: it is not the cluster's, not for the intake, or expired.
+        NoPodError: it is, and is bound to no pod.
         ApiError, aiohttp.ClientError, TimeoutError: the cluster's keys cannot be read.
     """
     try:
@@ -48,7 +53,8 @@ async def identify(token: str, keys: SigningKeys) -> PodIdentity:
             leeway=_CLOCKS_DIFFER,
             options={"require": ["exp", "iss", "aud"]},
         )
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, UnicodeError) as error:
+        # A header may hold any bytes, and PyJWT takes a token to be text.
         raise TokenError(f"the token is not valid: {error}") from error
     return _pod(claims)
 
@@ -58,4 +64,4 @@ def _pod(claims: dict[str, Any]) -> PodIdentity:
         kubernetes = claims["kubernetes.io"]
         return PodIdentity(str(kubernetes["namespace"]), str(kubernetes["pod"]["name"]), str(kubernetes["pod"]["uid"]))
     except (KeyError, TypeError) as error:
-        raise TokenError("the token is not bound to a pod") from error
+        raise NoPodError("the token is bound to no pod, and only a run's pod may report") from error

@@ -73,8 +73,9 @@ class Controller:
     async def _look_at(self, key: RunKey) -> None:
         try:
             again = await self._reconciler.reconcile(key)
-        except NotLeadingError:
-            return
+        except NotLeadingError as error:
+            # A renewal that is late, but not too late, goes on with what was to be done; else the queue is closed.
+            self._again_after(key, error)
         except ParseError as error:
             self._again_after(key, error, at_least=60)
         except InvalidError as error:
@@ -95,5 +96,5 @@ class Controller:
     def _again_after(self, key: RunKey, error: Exception, at_least: float = 0) -> None:
         RECONCILE_ERRORS.labels(type(error).__name__).inc()
         delay = self._queue.retry(key, at_least)
-        level = logging.DEBUG if isinstance(error, ConflictError) else logging.WARNING
+        level = logging.DEBUG if isinstance(error, (ConflictError, NotLeadingError)) else logging.WARNING
         _log.log(level, "a run is looked at again", extra={"run": str(key), "error": str(error), "delay": delay})

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 from modelyard_api.crd import CRD_FILE, MAX_BYTES, render
-from modelyard_api.explanations import EXPLANATIONS, TriedAgain
+from modelyard_api.explanations import EXPLANATIONS, WAITS, TriedAgain
 from modelyard_api.generated import stale
 from modelyard_api.outcome import EXIT_CODES, ExitCode, Reason
 from modelyard_api.reference import PAGES
+from modelyard_api.report import Stage
 
 
 def test_the_crd_is_up_to_date() -> None:
@@ -47,6 +48,18 @@ def test_client_side_apply_takes_the_crd() -> None:
 
 def test_every_reason_is_explained() -> None:
     assert set(EXPLANATIONS) == set(Reason)
+
+
+def test_every_stage_is_explained() -> None:
+    assert set(Stage) <= set(WAITS)
+
+
+@pytest.mark.parametrize("word", [*EXPLANATIONS, *WAITS])
+def test_every_explanation_says_what_to_do(word: str) -> None:
+    explained = EXPLANATIONS[Reason(word)] if word in set(Reason) else WAITS[word]
+    for text in (explained.meaning, explained.what_to_do):
+        assert text[0].isupper() or text[0] == "`"
+        assert text.endswith(".")
 
 
 @pytest.mark.parametrize("reason", [r for r, code in EXIT_CODES.items() if code is ExitCode.USER_ERROR])

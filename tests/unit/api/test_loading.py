@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -191,9 +192,13 @@ def test_a_duration_has_a_length(text: str, length: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("4", 4), ("500m", 0.5), ("0.25", 0.25), ("16Gi", 16 * 2**30), ("64M", 64_000_000), ("2k", 2000), ("1.5Ki", 1536)],
+    [
+        *(("4", 4), ("500m", 0.5), ("0.25", 0.25), ("16Gi", 16 * 2**30), ("64M", 64_000_000), ("2k", 2000)),
+        *(("1.5Ki", 1536), ("9P", 9 * 10**15), ("0.0000000001", Decimal("1e-9"))),
+        *(("9999Pi", 2**63 - 1), ("9999999999999999999", 2**63 - 1)),
+    ],
 )
-def test_a_quantity_is_a_number(text: str, number: float) -> None:
+def test_a_quantity_is_a_number(text: str, number: float | Decimal) -> None:
     assert quantity(text) == number
 
 

@@ -33,3 +33,21 @@ def test_what_a_later_one_says_more_is_left_out_and_named() -> None:
 def test_what_is_wrong_stays_wrong() -> None:
     with pytest.raises(ValidationError, match="attempt"):
         read_run_document(json.dumps(written(attempt=0)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "../../another"},
+        {"name": "a/b"},
+        {"namespace": ".."},
+        {"uid": "../latest"},
+        {"uid": "."},
+        {"batchSize": 10**30},
+        {"intake": {"url": "file:///etc/passwd"}},
+    ],
+    ids=str,
+)
+def test_what_leads_elsewhere_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        read_run_document(json.dumps(written(**change)))

@@ -27,3 +27,8 @@ def test_durations(seconds: float, text: str) -> None:
 def test_metrics() -> None:
     assert display.metric("mAP50", display.decimal(0.6123456789)) == "mAP50 0.612"
     assert display.metric("verdict", "good") == "verdict good"
+
+
+def test_a_metric_that_no_column_has_room_for_keeps_its_exponent() -> None:
+    assert display.metric("loss", display.decimal(1e308)) == "loss 1e+308"
+    assert len(display.metric("a" * 256, "0.5")) == 256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from modelyard_operator.reconcile.actions import ActionRunner
 from modelyard_operator.reconcile.cache import Cache
 from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.reconcile.events import EventWriter
-from modelyard_operator.reconcile.reconciler import Reconciler
+from modelyard_operator.reconcile.reconciler import NotLeadingError, Reconciler
 from modelyard_operator.reconcile.reports import ReportStore
 from modelyard_operator.reconcile.status_writer import Pace, StatusWriter
 from modelyard_operator.reconcile.sweep import Sweep
@@ -52,5 +53,37 @@ async def test_what_was_heard_while_leading_before_is_forgotten() -> None:
     await controller.start()
     try:
         assert reports.of_pods(["pod-1"]) == []
+    finally:
+        await controller.stop()
+
+
+class LateRenewal:
+    """A reconciler that finds the Lease not renewed in time when it is first asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[RunKey] = []
+        self.done = asyncio.Event()
+
+    def begin(self) -> None:
+        """Lead."""
+
+    async def reconcile(self, key: RunKey) -> None:
+        self.asked.append(key)
+        if len(self.asked) == 1:
+            raise NotLeadingError("the renewal is under way")
+        self.done.set()
+
+
+async def test_a_run_looked_at_while_the_lease_was_renewed_late_is_looked_at_again() -> None:
+    client, cache, reports, queue = cast("KubeClient", Silent()), Cache(), ReportStore(), WorkQueue[RunKey]()
+    late = LateRenewal()
+    sweep = Sweep(client, cache, reports, queue, ())
+    controller = Controller(queue, cast("Reconciler", late), sweep, workers=1)
+    await controller.start()
+    try:
+        key = RunKey("vision", "run")
+        queue.add(key)
+        await asyncio.wait_for(late.done.wait(), 10)
+        assert late.asked == [key, key]
     finally:
         await controller.stop()

@@ -80,12 +80,12 @@ def store_folder(folder: Path) -> Path:
 
 
 @contextmanager
-def serve_store(folder: Path, port: int) -> Iterator[None]:
+def serve_store(folder: Path, port: int, key_id: str = _KEY_ID, secret: str = _SECRET) -> Iterator[None]:
     """versitygw over a folder, on a loopback port, until the block ends."""
     binary = Path(os.environ.get("MODELYARD_CACHE", "/var/cache/modelyard")) / "bin" / "versitygw"
     if not binary.exists():
         pytest.fail(f"{binary} is missing; `make tools` builds it")
-    command = [str(binary), "--quiet", "--port", f"127.0.0.1:{port}", "--access", _KEY_ID, "--secret", _SECRET]
+    command = [str(binary), "--quiet", "--port", f"127.0.0.1:{port}", "--access", key_id, "--secret", secret]
     with subprocess.Popen(
         [*command, "posix", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:

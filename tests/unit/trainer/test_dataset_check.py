@@ -142,6 +142,15 @@ BAD = {
         lambda folder: (folder / "data.yaml").unlink(), Reason.DATASET_INVALID, "the data set has no data.yaml"
     ),
     "data.yaml not YAML": Case(description("names: [cat"), Reason.DATASET_INVALID, "data.yaml: it is not YAML"),
+    "data.yaml a bomb": Case(
+        description("a: &a [x, x]\nb: &b [*a, *a]\nnames: [*b, *b]\n"),
+        Reason.DATASET_INVALID,
+        "an alias (*name) stands",
+    ),
+    "data.yaml a program": Case(
+        description("names: !!python/object/apply:os.getcwd []\n"), Reason.DATASET_INVALID, "data.yaml: it is not YAML"
+    ),
+    "data.yaml a tower": Case(description("[" * 100_000), Reason.DATASET_INVALID, "data.yaml: it is nested too deeply"),
     "data.yaml a list": Case(description("- cat\n"), Reason.DATASET_INVALID, "data.yaml: it must be a mapping"),
     "no names": Case(
         description("train: images\n"), Reason.DATASET_INVALID, "data.yaml: `names` must list the classes"
@@ -352,11 +361,19 @@ def test_a_split_that_names_a_picture_for_a_list_is_refused(dataset_folder: Path
     assert refused.value.reason is Reason.DATASET_INVALID
 
 
-def test_coco_that_is_not_json_names_the_line(dataset_folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{\n"images": [\n', ", line 3: not JSON"),
+        ("[" * 100_000, ": nested too deeply"),
+        (f'{{"images": [{"9" * 5000}]}}', ": it holds a number of thousands of digits"),
+    ],
+)
+def test_coco_that_cannot_be_read_says_where_and_why(dataset_folder: Path, text: str, said: str) -> None:
     folder = coco(dataset_folder)
-    (folder / "annotations" / "instances.json").write_text('{\n"images": [\n')
+    (folder / "annotations" / "instances.json").write_text(text)
     write_sums(folder)
-    with pytest.raises(RunError, match=r"annotations/instances.json, line 3: not JSON"):
+    with pytest.raises(RunError, match=f"annotations/instances.json{said}"):
         check(folder, DatasetFormat.COCO)
 
 

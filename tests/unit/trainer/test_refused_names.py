@@ -29,6 +29,19 @@ def test_an_endpoint_with_a_password_is_refused_without_repeating_it(
     assert "hunter2" not in refused.value.message
 
 
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("value", [b"hunter2\nhunter2", b"hunter2 hunter2", b"hunter2\xff", "hunter2\u00e4".encode()])
+def test_a_credential_that_is_none_is_refused_without_repeating_it(name: str, value: bytes, tmp_path: Path) -> None:
+    for each in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        (tmp_path / each).write_text("fine")
+    (tmp_path / name).write_bytes(value)
+    location = S3Location(uri="s3://models/", endpoint="http://127.0.0.1:1")
+    with pytest.raises(RunError, match=f"{name} in the Secret holds a space, a line break or") as refused:
+        find_access(location, tmp_path, in_cluster=True, what="artifacts")
+    assert refused.value.reason is Reason.CREDENTIALS_REFUSED
+    assert "hunter2" not in refused.value.message
+
+
 @pytest.mark.parametrize("name", ["two\nlines.jpg", "two\u2028lines.jpg"])
 def test_a_file_name_of_two_lines_is_not_pushed(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"x")

@@ -158,9 +158,8 @@ def test_a_signal_while_a_failed_attempt_saves_its_last_checkpoint_changes_nothi
     process = pod.start(failing)
     assert process.stderr is not None
     for line in process.stderr:
-        if "is tried again" in line:
+        if "brought to safety" in line:
             break
-    time.sleep(1)  # the training has failed long since, and waits for that checkpoint
     process.send_signal(signal.SIGTERM)
     for line in process.stderr:
         if "got SIGTERM" in line:
@@ -173,11 +172,25 @@ def test_a_signal_while_a_failed_attempt_saves_its_last_checkpoint_changes_nothi
     assert message.checkpoint.epoch == 2
 
 
+def until_it_catches(number: signal.Signals, process: subprocess.Popen[str]) -> None:
+    """Until then it is the kernel that answers: it ends any other process, and drops the signal of its PID 1."""
+    caught = 1 << (number - 1)
+    status = Path(f"/proc/{process.pid}/status")
+    while not int(status.read_text().partition("SigCgt:")[2].split()[0], 16) & caught:
+        assert process.poll() is None
+
+
+def test_signals_are_caught_before_anything_large_is_imported() -> None:
+    program = "import modelyard_trainer.interruption, sys; sys.exit('pydantic' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.2, 0.4, 0.8])
 def test_a_signal_at_any_moment_of_the_beginning_ends_with_12(delay: float, tmp_path: Path) -> None:
     pod = pod_of(tmp_path, 1)
     process = pod.start(document(tmp_path, attempt=3))
-    time.sleep(0.25 + delay)  # the interpreter itself
+    until_it_catches(signal.SIGTERM, process)
+    time.sleep(delay)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=30)
     assert process.returncode == ExitCode.INTERRUPTED, said

@@ -55,8 +55,12 @@ def test_what_fits_is_kept_whole() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.5, "0.5"), (0.00001234, "0.00001234"), (123456.7, "123456.7"), (0.0, "0"), (1e-7, "0.0000001")],
+    [
+        *((0.5, "0.5"), (0.00001234, "0.00001234"), (123456.7, "123456.7"), (0.0, "0"), (1e-7, "0.0000001")),
+        (1e14, "100000000000000"),
+        (-1.5e308, "-1.5e+308"),
+    ],
 )
-def test_decimals_have_no_exponent(value: float, text: str) -> None:
+def test_decimals_have_an_exponent_only_where_status_has_no_room_for_the_digits(value: float, text: str) -> None:
     assert math.isclose(float(decimal(value)), value, rel_tol=1e-4)
     assert decimal(value) == text

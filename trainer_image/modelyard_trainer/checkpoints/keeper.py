@@ -10,6 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,7 +132,7 @@ class KeptCheckpoints:
     def restore(self) -> Snapshot | None:
         """The newest one that verifies, for the same data set; the others are passed over with a word in the log."""
         self._progress.detail("looking for a checkpoint to go on from")
-        return self._patience.until_it_answers(self._restore, self._progress.detail, renew=self._renew)
+        return self._patience.until_it_answers(self._restore, self._progress.detail, renew=self._shelf.renew)
 
     def due(self, position: Position) -> bool:
         """Whether the spec's pace asks for one; never twice for the same position."""
@@ -178,6 +179,8 @@ class KeptCheckpoints:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+            if self._waiting or self._busy:
+                _log.info("the last checkpoint is brought to safety")
             while (self._waiting or self._busy) and (rest := min(until - time.monotonic(), left())) > 0:
                 self._changed.wait(min(rest, _SLICE))
             safe = self._last_safe == self._last_saved
@@ -212,7 +215,7 @@ class KeptCheckpoints:
                 _log.warning("the checkpoint of %s (%s) is passed over: %s", found.manifest.position, uri, error)
                 self._inventory.useless(found)
                 continue
-            _log.info("going on from %s (%s)", found.manifest.position, uri)
+            _log.info("found the checkpoint of %s (%s)", found.manifest.position, uri)
             self._inventory.resumed(found)
             self._resumed_at = self._last_saved = self._last_safe = found.manifest.position
             with self._changed:
@@ -224,11 +227,8 @@ class KeptCheckpoints:
         return None
 
     def _tidy(self, below: str = "", besides: str = "") -> None:
-        try:
+        with suppress(OSError):  # they harm nobody but the one who pays
             self._shelf.tidy(below, besides)
-        except (RunError, OSError) as error:
-            # Not every store knows of them, and they harm nobody but the one who pays.
-            _log.info("unfinished uploads were not looked for: %s", error)
 
     def _look_back_at(self, position: Position) -> None:
         """A task that is epochs before where it was to go on from did not want that checkpoint, and began anew."""
@@ -267,10 +267,8 @@ class KeptCheckpoints:
         files = {name: self._bring(found, file, folder / name) for name, file in manifest.files.items()}
         try:
             content = read_state(state)
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise _UnusableError(f"{manifest.state.name} cannot be read ({type(error).__name__}: {error})") from error
+        except ValueError as error:
+            raise _UnusableError(str(error)) from error
         finally:
             state.unlink(missing_ok=True)
         return Snapshot(manifest.position, content, files)
@@ -303,7 +301,7 @@ class KeptCheckpoints:
                 self._complain(pending, error, failures)
                 self._done(pending, again=True)
                 self._pause(failures)
-                self._renew()
+                self._shelf.renew()
             else:
                 if failures:
                     _log.info("checkpoints are safe again")
@@ -347,13 +345,6 @@ class KeptCheckpoints:
         with self._changed:
             if self._changed.wait_for(lambda: self._closing, pause):
                 self._changed.wait_for(lambda: self._abandoned, min(pause, _HURRIED_PAUSE))
-
-    def _renew(self) -> None:
-        try:
-            self._shelf.renew()
-        except RunError as error:
-            # The Secret may be gone just now; what it held before is tried again.
-            _log.debug("%s", error.message)
 
     def _write(self, pending: _Pending) -> Path:
         if has_diverged(pending.state):

@@ -44,7 +44,7 @@ class Shelf(Protocol):
         """Whether another pod is at work on the run by now."""
 
     def renew(self) -> None:
-        """Read credentials again that may have expired."""
+        """Read credentials again that may have expired; never raises."""
 
     def clear(self) -> None:
         """Remove everything."""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from modelyard_trainer.tensors import read_tensors
+
 TENSORS, PLAIN = ".pt", ".state.json"
 GRADIENTS = "gradients"
 """What a state calls its pending gradients, at whatever depth."""
@@ -34,17 +36,16 @@ def read_state(path: Path) -> Mapping[str, Any]:
     """Read what `write_state` wrote. Nothing in the file is run.
 
     Raises:
-        Exception: of many kinds; it is not such a file.
+        ValueError: it is not such a file; the message is a sentence about it.
     """
-    content: object
-    if path.name.endswith(PLAIN):
+    if not path.name.endswith(PLAIN):
+        return read_tensors(path)
+    try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    else:
-        import torch  # noqa: PLC0415 - seconds
-
-        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path.name} cannot be read ({type(error).__name__}: {error})") from error
     if not isinstance(content, dict):
-        raise TypeError(f"it holds a {type(content).__name__}")
+        raise ValueError(f"{path.name} holds a {type(content).__name__}, not a dictionary")  # noqa: TRY004 - as above
     return content
 
 

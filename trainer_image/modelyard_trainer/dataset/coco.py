@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ import numpy as np
 from modelyard_api.outcome import Reason
 from numpy.typing import NDArray
 
+from modelyard_trainer.dataset.json_text import parse_json
 from modelyard_trainer.dataset.model import Objects
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import is_below
@@ -131,11 +131,10 @@ def _annotation_files(folder: Path) -> dict[str, Path]:
 def _load(folder: Path, file: Path) -> dict[str, Any]:
     name = file.relative_to(folder).as_posix()
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise RunError(Reason.LABEL_INVALID, f"{name}, line {error.lineno}: not JSON ({error.msg})") from error
+        text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise RunError(Reason.LABEL_INVALID, f"{name}: not UTF-8 text") from error
+    content = parse_json(text, name, Reason.LABEL_INVALID)
     if (
         not isinstance(content, dict)
         or not all(isinstance(content.get(key), list) for key in ("images", "categories"))

@@ -36,9 +36,11 @@ def read_description(folder: Path) -> Description:
     if file is None:
         raise RunError(Reason.DATASET_INVALID, f"the data set has no {FILE_NAMES[0]}, which names its classes")
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+        content = yaml.load(file.read_text(encoding="utf-8-sig"), Loader=_LiteralLoader)  # noqa: S506 - a safe one
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise _invalid(file, f"it is not YAML ({' '.join(str(error).split())})") from error
+    except RecursionError as error:
+        raise _invalid(file, "it is nested too deeply") from error
     if not isinstance(content, dict):
         raise _invalid(file, "it must be a mapping with the key `names`")
     path = content.get("path")
@@ -48,6 +50,19 @@ def read_description(folder: Path) -> Description:
         splits={key: _places(content.get(key), key, file) for key in SPLITS if content.get(key)},
         path=path if isinstance(path, str) else None,
     )
+
+
+class _LiteralLoader(yaml.SafeLoader):
+    """Without aliases (`*name`): nine lines of them, each of nine of the line before, would be more than the memory."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """A node that is written out."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem="an alias (*name) stands where what it means should be written out",
+                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
+            )
+        return super().compose_node(parent, index)
 
 
 def _classes(content: Mapping[str, Any], file: Path) -> tuple[str, ...]:

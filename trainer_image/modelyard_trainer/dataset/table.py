@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 from modelyard_api.classification import MetadataTable, RegionOfInterest, TableLabel
 from modelyard_api.outcome import Reason
 
+from modelyard_trainer.dataset.json_text import parse_json
 from modelyard_trainer.dataset.labelled import Labelled, LabelledPictures
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import is_below
@@ -129,7 +129,7 @@ def _picture(row: Row, pattern: str) -> str:
 def _rows(folder: Path, table: MetadataTable) -> list[Row]:
     text = _text(folder, table.file, "spec.classification.table.file")
     if table.file.lower().endswith(".json"):
-        return _json_rows(_json(text, table.file), table)
+        return _json_rows(parse_json(text, table.file, Reason.DATASET_INVALID), table)
     return _csv_rows(text, table.file)
 
 
@@ -193,7 +193,9 @@ class _Regions:
 
     def __init__(self, folder: Path, roi: RegionOfInterest) -> None:
         self._roi = roi
-        content = _json(_text(folder, roi.file, "spec.classification.table.roi.file"), roi.file)
+        content = parse_json(
+            _text(folder, roi.file, "spec.classification.table.roi.file"), roi.file, Reason.DATASET_INVALID
+        )
         if not isinstance(content, dict):
             raise RunError(Reason.DATASET_INVALID, f"{roi.file}: it must be a map from ids to maps of regions to boxes")
         self._content: Mapping[str, Any] = content
@@ -229,11 +231,3 @@ def _text(folder: Path, file: str, field: str) -> str:
         raise RunError(Reason.DATASET_INVALID, f"{field}: the data set has no {file}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(Reason.DATASET_INVALID, f"{file}: not UTF-8 text") from error
-
-
-def _json(text: str, file: str) -> object:
-    try:
-        content: object = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise RunError(Reason.DATASET_INVALID, f"{file}, line {error.lineno}: not JSON ({error.msg})") from error
-    return content

@@ -15,7 +15,7 @@ def check_device(spec: TrainingRunSpec) -> None:
         RunError: SpecInvalid; mixed precision without a GPU, or more than one GPU.
     """
     if spec.training.amp is not MixedPrecision.DISABLED and spec.resources.gpus == 0:
-        raise _amp_needs_gpu(spec)
+        raise _amp_needs_gpu(spec, "spec.resources.gpus is 0")
     if spec.resources.gpus > 1:
         raise RunError(
             Reason.SPEC_INVALID,
@@ -32,15 +32,16 @@ def pick_device(spec: TrainingRunSpec) -> tuple[str, tuple[str, ...]]:
     import torch  # noqa: PLC0415 - seconds
 
     wanted, there = spec.resources.gpus > 0, torch.cuda.is_available()
-    if spec.training.amp is not MixedPrecision.DISABLED and not (wanted and there):
-        raise _amp_needs_gpu(spec)
+    if spec.training.amp is not MixedPrecision.DISABLED and not there:
+        raise _amp_needs_gpu(spec, "torch sees no CUDA device where this pod runs")
     if wanted and there:
         return "cuda:0", ()
     return "cpu", (("no CUDA device is in sight, so the training ran on the CPU",) if wanted else ())
 
 
-def _amp_needs_gpu(spec: TrainingRunSpec) -> RunError:
+def _amp_needs_gpu(spec: TrainingRunSpec, why_there_is_none: str) -> RunError:
     return RunError(
         Reason.SPEC_INVALID,
-        f"spec.training.amp: {spec.training.amp.value} needs a GPU; without one, disabled would be right",
+        f"spec.training.amp: {spec.training.amp.value} needs a GPU, and {why_there_is_none}; without one, disabled "
+        "would be right",
     )

@@ -25,8 +25,14 @@ _log = logging.getLogger("modelyard.store")
 
 def claimant(claim: bytes) -> str | None:
     """UID of the pod that a claim names; None where it names none."""
+    pod_uid = _noted(claim, "podUid")
+    return pod_uid if isinstance(pod_uid, str) else None
+
+
+def _noted(note: bytes, name: str) -> object:
+    """What a small object says under `name`; None where somebody else wrote it, or nobody knows what."""
     try:
-        return str(json.loads(claim)["podUid"])
+        return json.loads(note)[name]
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -88,7 +94,7 @@ class S3Destination:
         def renew() -> None:
             nonlocal broke_off
             broke_off = True
-            self._renew()
+            self._store.renew()
 
         def publish() -> None:
             self._upload(manifest, uploaded, progress)
@@ -99,22 +105,9 @@ class S3Destination:
 
         self._patience.until_it_answers(publish, progress.detail, done=lambda: len(uploaded), renew=renew)
         if broke_off:
-            self._forget_what_broke_off()
-        return published
-
-    def _forget_what_broke_off(self) -> None:
-        """A store that went away in the middle of an upload could not be told so then."""
-        try:
+            # A store that went away in the middle of an upload could not be told so then.
             self._store.abort_uploads(f"{self._attempt.artifacts}/")
-        except RunError as error:
-            _log.info("unfinished uploads were not looked for: %s", error.message)
-
-    def _renew(self) -> None:
-        try:
-            self._store.renew()
-        except RunError as error:
-            # The Secret may be gone just now; what it held before is tried again.
-            _log.warning("%s", error.message)
+        return published
 
     def _claim(self) -> None:
         """From here on a pod that was given up, even one that nobody can reach, publishes nothing any more."""
@@ -156,7 +149,8 @@ class S3Destination:
         content = (json.dumps(value, indent=2) + "\n").encode()
         for _ in range(3):
             there = self._store.read(key)
-            if there is not None and self._is_later(there[0]):
+            attempt = _noted(there[0], "attempt") if there is not None else None
+            if isinstance(attempt, int) and attempt > self._document.attempt:
                 raise RunError(Reason.INTERRUPTED, refusal)
             try:
                 if self._conditional:
@@ -171,9 +165,3 @@ class S3Destination:
                 self._store.write(key, content)
             return
         raise RunError(Reason.STORE_UNREACHABLE, f"{self._store.uri(key)} was changed again and again by others")
-
-    def _is_later(self, pointer: bytes) -> bool:
-        try:
-            return int(json.loads(pointer)["attempt"]) > self._document.attempt
-        except (ValueError, KeyError, TypeError):
-            return False

@@ -17,6 +17,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import CHUNK
 from modelyard_trainer.store.access import Access
 from modelyard_trainer.store.errors import code_of, explain
@@ -65,8 +66,15 @@ class S3Store:
         self._find_again = find_again
 
     def renew(self) -> None:
-        """Look for other credentials: those of a session expire, and the kubelet mounts new ones in their place."""
-        access = self._find_again() if self._find_again else self._access
+        """Look for other credentials: those of a session expire, and the kubelet mounts new ones in their place.
+
+        Where there are none just now, those from before are kept.
+        """
+        try:
+            access = self._find_again() if self._find_again else self._access
+        except RunError as error:
+            _log.info("%s", error.message)
+            return
         if access != self._access:
             self._access, self._client = access, _client(access)
 
@@ -176,8 +184,15 @@ class S3Store:
     def abort_uploads(self, below: str, besides: str | None = None) -> None:
         """Remove the parts of uploads to keys below `below` that were never completed, but for those below `besides`.
 
-        A process that was killed leaves such parts, which nobody sees and everybody pays for.
+        A process that was killed leaves such parts, which nobody sees and everybody pays for. Not every store knows of
+        them, and no training ends because they stay.
         """
+        try:
+            self._abort_uploads(below, besides)
+        except RunError as error:
+            _log.info("unfinished uploads were not looked for: %s", error.message)
+
+    def _abort_uploads(self, below: str, besides: str | None) -> None:
         pages = self._client.get_paginator("list_multipart_uploads").paginate(
             Bucket=self._bucket, Prefix=self._key(below)
         )
@@ -197,7 +212,8 @@ class S3Store:
         try:
             yield
         except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error, urllib3.exceptions.HTTPError) as error:
-            raise explain(_cause(error), self._what, where, self._access.address) from error
+            explained = explain(_cause(error), self._what, where, self._access.address)
+            raise RunError(explained.reason, self._access.without_credentials(explained.message)) from error
 
 
 def _cause(error: Exception) -> Exception:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard_trainer.files import write_atomically
+from modelyard_trainer.tensors import read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -55,11 +56,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read what `Checkpoint.save` wrote.
 
     Raises:
-        ValueError: it is a file of another kind.
+        ValueError: it is a file of another kind, or holds more than data.
     """
-    import torch  # noqa: PLC0415 - seconds
-
-    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    content = read_tensors(path)
     if content.get("format") != FORMAT:
         raise ValueError(f"{path.name} is not a {FORMAT} checkpoint")
     names = content["names"]

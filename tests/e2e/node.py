@@ -1,0 +1,62 @@
+"""A node of the kind cluster, and what can be done to it from below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from modelyard_cluster.engine import Engine
+
+_TABLE = "modelyard_test"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node, which is a container of the engine."""
+
+    engine: Engine
+    name: str
+
+    def __call__(self, *words: str, stdin: str | None = None) -> str:
+        """Run a program there and return what it printed."""
+        interactive = ["--interactive"] if stdin is not None else []
+        return self.engine.docker("exec", *interactive, self.name, *words, stdin=stdin)
+
+    def kill_container(self, container: str) -> None:
+        """SIGKILL to a container's first process, as a kernel without memory would; `container` is its ID."""
+        self("ctr", "-n", "k8s.io", "task", "kill", "-s", "SIGKILL", container)
+
+    def kill_containers_named(self, name: str) -> None:
+        """The same to every running container of that name, such as `etcd`."""
+        containers = self("crictl", "ps", "--quiet", "--name", f"^{name}$").split()
+        assert containers, f"no container named {name} runs on {self.name}"
+        for container in containers:
+            self.kill_container(container)
+
+    @contextmanager
+    def service_stopped(self, name: str) -> Iterator[None]:
+        """A service of systemd's, such as `kubelet`, does not run during the block."""
+        self("systemctl", "stop", name)
+        try:
+            yield
+        finally:
+            self("systemctl", "start", name)
+
+    @contextmanager
+    def cut_off(self, address: str) -> Iterator[None]:
+        """During the block the node's pods and the rest of the world lose every packet from and to that address."""
+        rules = f"""
+            table ip {_TABLE} {{
+              chain forward {{
+                type filter hook forward priority filter; policy accept;
+                ip saddr {address} drop
+                ip daddr {address} drop
+              }}
+            }}
+        """
+        self("nft", "--file", "-", stdin=rules)
+        try:
+            yield
+        finally:
+            self("nft", "delete", "table", "ip", _TABLE)

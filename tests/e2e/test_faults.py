@@ -1,0 +1,190 @@
+"""What breaks beneath a run, on real nodes: the run ends as it would have ended, and nothing committed is lost."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from modelyard_trainer.files import parse_checksums
+
+from tests.e2e.kubectl import Object
+from tests.e2e.live_run import LiveRun, epochs_done
+from tests.e2e.node import Node
+from tests.e2e.yard import Yard
+
+pytestmark = pytest.mark.long
+
+LONG = 40
+"""Epochs of a second: more than any of these faults lasts."""
+
+
+@pytest.fixture
+def worker(yard: Yard) -> Node:
+    return Node(yard.cluster.engine, yard.cluster.workers()[0])
+
+
+@pytest.fixture
+def control_plane(yard: Yard) -> Node:
+    return Node(yard.cluster.engine, yard.cluster.control_plane)
+
+
+def test_the_api_server_and_etcd_are_killed_while_a_run_trains(yard: Yard, control_plane: Node) -> None:
+    """Neither is there for a while: the pod trains on, and what it reports later is believed."""
+    run = started(yard, "outlives-the-api-server")
+    control_plane.kill_containers_named("etcd")
+    control_plane.kill_containers_named("kube-apiserver")
+    until_the_api_server_answers(yard)
+
+    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1)
+
+
+def test_a_node_is_drained(yard: Yard, worker: Node) -> None:
+    """The eviction lets the pod save its state; the next attempt goes on there, and costs no retry."""
+    run = started(yard, "outlives-a-drain")
+    pods = "modelyard.dev/run=outlives-a-drain"
+    try:
+        yard.kubectl(
+            *("drain", worker.name, f"--pod-selector={pods}", "--ignore-daemonsets", "--delete-emptydir-data"),
+            *("--timeout=100s",),
+        )
+        status = run.until("a second attempt", lambda status: status["currentAttempt"] == 2)
+        assert (status["attempts"][0]["reason"], status.get("retries", 0)) == ("Interrupted", 0)
+    finally:
+        yard.kubectl("uncordon", worker.name)
+
+    status = run.wait("Complete")
+    assert status["attempts"][1]["resumedFromEpoch"] == status["attempts"][0]["epoch"] >= 1
+    assert_nothing_lost(yard, run, status, attempts=2)
+
+
+def test_the_kubelet_of_its_node_stops_for_a_while(yard: Yard, worker: Node) -> None:
+    """Its containers live on: the operator goes on hearing of epochs, and takes nothing for lost."""
+    run = started(yard, "outlives-its-kubelet")
+    with worker.service_stopped("kubelet"):
+        before = epochs_done(run.status)
+        run.until_epoch(before + 5)
+
+    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1)
+
+
+def test_the_network_of_its_pod_is_cut_for_a_while(yard: Yard, worker: Node) -> None:
+    """A trainer that cannot report trains on; what it has to say it says later, and the checkpoints follow."""
+    run = started(yard, "outlives-its-network")
+    with worker.cut_off(run.pod()["status"]["podIP"]):
+        heard = epochs_done(run.status)
+        time.sleep(12)
+        assert epochs_done(run.status) <= heard + 1, "reports came through although the network was cut"
+
+    run.until_epoch(heard + 8, seconds=30)
+    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1)
+
+
+def test_the_store_is_out_of_reach_while_a_run_trains_and_publishes(yard: Yard, worker: Node) -> None:
+    """Epochs are counted all the same; the run is Complete only once the store is back and holds everything."""
+    (run,) = yard.start(yard.quick("outlives-its-store").for_epochs(10).having(1, "checkpoints", "everyEpochs"))
+    run.until_epoch(2)
+    (server,) = yard.kubectl.within("modelyard-storage").all("pods")
+    with worker.cut_off(server["status"]["podIP"]):
+        run.until("its training to be over", lambda status: status["phase"] == "Uploading")
+        time.sleep(5)
+        assert run.status["phase"] == "Uploading"
+
+    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1, epochs=10)
+
+
+def test_the_s3_server_is_killed_while_a_run_trains(yard: Yard, control_plane: Node) -> None:
+    """A server that comes back with what it had is gone on with."""
+    run = started(yard, "outlives-the-s3-server")
+    control_plane.kill_containers_named("s3")
+
+    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1)
+
+
+def test_a_pod_that_fills_its_disk_is_evicted_and_followed_by_another(yard: Yard) -> None:
+    """The kubelet evicts it for its own doing, so that it costs a retry; the next one goes on from its state."""
+    (run,) = yard.start(
+        yard.quick("outlives-a-full-disk")
+        .for_epochs(LONG)
+        .having("100Mi", "resources", "scratch")
+        .having(1, "checkpoints", "everyEpochs")
+    )
+    run.until("a checkpoint", lambda status: status.get("checkpoint", {}).get("epoch", 0) >= 1)
+    pod = run.pod()["metadata"]["name"]
+    yard.kubectl("exec", pod, "--", "python", "-c", "open('/scratch/filler', 'wb').write(bytes(150 << 20))")
+
+    status = run.until("a second attempt", lambda status: status["currentAttempt"] == 2)
+    assert (status["attempts"][0]["reason"], status["retries"]) == ("Evicted", 1)
+    status = run.wait("Complete")
+    assert status["attempts"][1]["resumedFromEpoch"] >= 1
+    assert_nothing_lost(yard, run, status, attempts=2)
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_passed_over_for_the_one_before(yard: Yard) -> None:
+    """Its digest does not hold: the run goes on from the checkpoint before, and ends as it would have ended."""
+    story = yard.quick("outlives-a-flipped-bit").for_epochs(12).having(1, "checkpoints", "everyEpochs")
+    (run,) = yard.start(story)
+    run.until("three checkpoints", lambda status: status.get("checkpoint", {}).get("epoch", 0) >= 3)
+    run.set({"suspend": True})
+    newest = run.wait("Suspended")["checkpoint"]
+    state = newest["uri"].removesuffix(".json")
+    (key,) = [each for each in yard.store.keys(state) if each.endswith(".state.json")]
+    uri = f"s3://models/{key}"
+    content = bytearray(yard.store.read(uri))
+    content[len(content) // 2] ^= 1
+    yard.store.write(uri, bytes(content))
+    run.set({"suspend": False})
+
+    status = run.wait("Complete")
+    at = (newest["epoch"], newest.get("step", 0))
+    assert 1 <= status["attempts"][1]["resumedFromEpoch"] <= at[0]
+    assert (status["attempts"][1]["resumedFromEpoch"], 0) < at
+    assert_nothing_lost(yard, run, status, attempts=2, epochs=12)
+
+
+def test_a_namespace_is_deleted_with_a_run_in_it(yard: Yard) -> None:
+    """Everything of it ends; what lies in the store stays, and the operator serves a namespace of that name again."""
+    kubectl = yard.kubectl.within("short-lived")
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "short-lived"}}
+    secret = yard.kubectl.get("secret", "s3")
+    copied = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3"}, "data": secret["data"]}
+    for name, epochs in (("first-life", 100_000), ("second-life", 2)):
+        kubectl.apply(namespace)
+        kubectl.apply(copied)
+        kubectl.apply(yard.quick(name).for_epochs(epochs).in_namespace("short-lived").manifest())
+        run = LiveRun(kubectl, yard.cluster, name)
+        run.until_epoch(2)
+        if epochs == 2:
+            run.wait("Complete")
+        kubectl("delete", "namespace", "short-lived", "--timeout=120s", timeout=150)
+
+    assert [key for key in yard.store.keys("s3://models/short-lived/second-life/") if key.endswith("SHA256SUMS")]
+
+
+def started(yard: Yard, name: str) -> LiveRun:
+    """A run that has got somewhere."""
+    (run,) = yard.start(yard.quick(name).for_epochs(LONG))
+    run.until_epoch(2)
+    return run
+
+
+def until_the_api_server_answers(yard: Yard, seconds: float = 120) -> None:
+    """Ready again, after having been away."""
+    deadline = time.monotonic() + seconds
+    while not yard.kubectl.succeeds("get", "--raw=/readyz"):
+        assert time.monotonic() < deadline, f"the API server is not ready after {seconds} s"
+        time.sleep(0.5)
+
+
+def assert_nothing_lost(yard: Yard, run: LiveRun, status: Object, *, attempts: int, epochs: int = LONG) -> None:
+    """So many attempts, every epoch, none gone back on but by resuming, and every published file as status has it."""
+    assert [each["number"] for each in status["attempts"]] == [*range(1, attempts + 1)]
+    assert status["progress"]["epoch"] == epochs
+    for attempt in status["attempts"]:
+        statuses = [each for each in yard.watched.statuses(run.name) if each.get("currentAttempt") == attempt["number"]]
+        seen = [epochs_done(each) for each in statuses if each["attempts"][-1].get("epoch", 0)]
+        assert seen == sorted(seen)
+        assert min(seen) >= attempt.get("resumedFromEpoch", 0)
+    sums = yard.store.read(f"{status['artifactsUri']}/SHA256SUMS").decode()
+    published = {each["name"]: each["sha256"] for each in status["artifacts"]}
+    assert published == parse_checksums(sums)
+    assert published.items() <= yard.store.digests(status["artifactsUri"]).items()
