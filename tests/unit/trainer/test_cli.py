@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from modelyard_api.loading import load_run
 from modelyard_api.outcome import ExitCode
+from modelyard_trainer.tasks.registry import load_task
 
 from tests.unit.trainer.conftest import RealStore
 from tests.unit.trainer.datasets import make_dataset
@@ -105,4 +106,6 @@ def test_results_never_mix_with_what_is_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (REPOSITORY / "examples").glob("*.yaml")))
 def test_every_example_is_a_right_run(name: str) -> None:
-    assert load_run((REPOSITORY / "examples" / name).read_text()).spec.task == "detection"
+    spec = load_run((REPOSITORY / "examples" / name).read_text()).spec
+    assert load_task(spec.task)
+    assert spec.export
