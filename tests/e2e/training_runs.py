@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from modelyard_api.reading import documents
 from modelyard_cluster.cache import REPOSITORY
 
 EXAMPLE = REPOSITORY / "examples" / "digits.yaml"
+CLASSIFICATION = REPOSITORY / "examples" / "digits-classification.yaml"
 BUCKET = "datasets"
 SMALL = f"s3://{BUCKET}/small/v1/"
 """A data set of the example's kind, small enough for a run of seconds."""
@@ -67,9 +69,9 @@ class Story:
         return Story(body)
 
 
-def example(name: str) -> Story:
-    """The demo's example, under another name."""
-    (body,) = documents(EXAMPLE.read_text())
+def example(name: str, manifest: Path = EXAMPLE) -> Story:
+    """An example, the demo's where no other is named, under another name."""
+    (body,) = documents(manifest.read_text())
     assert isinstance(body, dict)
     return Story(body).named(name)
 
