@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Iterator
@@ -78,6 +79,22 @@ def test_a_trainer_pod_holds_one_token_and_no_rights(yard: Yard, run: LiveRun) -
     user = f"--as=system:serviceaccount:vision:{spec['serviceAccountName']}"
     for verb, resource in (("get", "secrets"), ("list", "pods"), ("get", "trainingruns"), ("patch", "trainingruns")):
         assert not yard.kubectl.may(verb, resource, user)
+
+
+def test_the_credentials_of_the_store_are_nowhere_to_be_seen(yard: Yard, run: LiveRun) -> None:
+    """Not in what kubectl shows of runs, Jobs, pods, Events and ConfigMaps, nor in a log, nor in what was published."""
+    (finished,) = yard.start(yard.quick("publishes-no-secret").for_epochs(1))
+    text = [yard.store.read(f"s3://models/{key}") for key in yard.store.keys(finished.wait("Complete")["artifactsUri"])]
+    kinds = "trainingruns,jobs,pods,events,configmaps"
+    text += [yard.kubectl("get", kinds, "-o", "yaml").encode(), yard.operator("get", kinds, "-o", "yaml").encode()]
+    text += [yard.kubectl("logs", each.pod()["metadata"]["name"]).encode() for each in (finished, run)]
+    text += [yard.operator("logs", f"pod/{pod['metadata']['name']}").encode() for pod in yard.operator.all("pods")]
+    secret = yard.kubectl.get("secret", "s3")["data"]
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        credential = base64.b64decode(secret[name])
+        assert len(credential) >= 16
+        assert not [each for each in text if credential in each or secret[name].encode() in each]
 
 
 def test_a_trainer_pod_cannot_write_its_root(run: LiveRun) -> None:
