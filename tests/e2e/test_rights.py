@@ -115,7 +115,7 @@ def test_forged_reports_are_refused(yard: Yard, run: LiveRun, prober: str) -> No
         "its claims signed by another": (_signed_by_another(own), 1, 401),
         "its claims not signed": (_unsigned(own), 1, 401),
         "the cluster's, for another audience": (_token(yard, pod, audience="https://kubernetes.default.svc"), 1, 401),
-        "the cluster's, bound to no pod": (_token(yard, None), 1, 401),
+        "the cluster's, bound to no pod": (_token(yard, None), 1, 403),
         "another pod's": (_token(yard, other), 1, 403),
         "its own, for another attempt": (own, 2, 403),
         "its own": (own, 1, 200),
