@@ -47,26 +47,16 @@ class NamespaceView:
         return found
 
     def jobs(self, name: str = "digits") -> list[Manifest]:
-        uid = self.run(name)["metadata"]["uid"]
-        found: list[Manifest] = self.plane.api.get(f"{paths.jobs(self.namespace)}?labelSelector={RUN_UID_LABEL}={uid}")[
-            "items"
-        ]
-        return sorted(found, key=lambda job: int(job["metadata"]["labels"]["modelyard.dev/attempt"]))
+        return self._of_run(paths.jobs(self.namespace), name)
 
     def pods(self, name: str = "digits") -> list[Manifest]:
-        uid = self.run(name)["metadata"]["uid"]
-        found: list[Manifest] = self.plane.api.get(f"{paths.pods(self.namespace)}?labelSelector={RUN_UID_LABEL}={uid}")[
-            "items"
-        ]
-        return sorted(found, key=lambda pod: int(pod["metadata"]["labels"]["modelyard.dev/attempt"]))
+        return self._of_run(paths.pods(self.namespace), name)
 
     def pod_of(self, attempt: int, name: str = "digits") -> str:
         """The name of an attempt's pod, once there is one."""
 
         def found() -> str | None:
-            wanted = [
-                pod for pod in self.pods(name) if pod["metadata"]["labels"]["modelyard.dev/attempt"] == str(attempt)
-            ]
+            wanted = [pod for pod in self.pods(name) if attempt_of(pod) == attempt]
             return str(wanted[-1]["metadata"]["name"]) if wanted else None
 
         return self.eventually(found, f"attempt {attempt} of {name} has a pod")
@@ -90,7 +80,8 @@ class NamespaceView:
             assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}: {explain()}"
             time.sleep(0.05)
 
-    def _of_run(self, path: str, uid: str) -> list[Manifest]:
+    def _of_run(self, path: str, name: str) -> list[Manifest]:
+        uid = self.run(name)["metadata"]["uid"]
         found: list[Manifest] = self.plane.api.get(f"{path}?labelSelector={RUN_UID_LABEL}={uid}")["items"]
         return sorted(found, key=attempt_of)
 

@@ -11,6 +11,7 @@ from modelyard_api.run_document import RUN_ANNOTATION, RunDocument
 from modelyard_cluster.by_hand import set_running, set_terminated
 from modelyard_operator.kube import paths
 
+from tests.integration.conftest import StartOperator
 from tests.integration.namespace_view import NamespaceView
 from tests.integration.operator_process import OperatorProcess
 
@@ -46,12 +47,12 @@ def events(view: NamespaceView, reason: str) -> list[str]:
     return view.eventually(found, f"an Event says {reason}")
 
 
-def test_a_gpu_out_of_memory_gets_half_the_batch_at_once(view: NamespaceView, operator: OperatorProcess) -> None:
+def test_a_gpu_out_of_memory_gets_half_the_batch_at_once(view: NamespaceView, start_operator: StartOperator) -> None:
+    """An attempt that counts as a retry would begin much later than this test waits."""
+    start_operator("one", retry_delay_seconds=600)
     view.apply(training__batchSize=32, recovery__maxRetries=0)
     ends(view, 1, 11, Reason.OUT_OF_MEMORY)
-    began = time.monotonic()
     document = document_of(view, 2)
-    assert time.monotonic() - began < 5
     assert (document.batch_size, document.step_size, document.training.batch_size) == (16, 32, 16)
     words = "attempt 1 ran out of GPU memory with a batch of 32; attempt 2 goes on with a batch of 16"
     assert words in events(view, "Retrying")
