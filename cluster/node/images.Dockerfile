@@ -17,11 +17,12 @@ USER 65535:65535
 ENTRYPOINT ["/pause"]
 
 FROM ${BASE_IMAGE} AS packages
-RUN apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends busybox-static nftables
+RUN apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends busybox-static netbase nftables
 
-# kube-proxy calls `nft`: that, its libraries, and the loader.
+# kube-proxy calls `nft`: that, its libraries, the loader, and the names of protocols. Without them `nft` lists 6 where
+# kube-proxy wrote tcp, and kube-proxy, which lists everything once an hour, takes every Service's entry for a stale one.
 FROM packages AS nft
-RUN mkdir -p /nft/usr/sbin && cp /usr/sbin/nft /nft/usr/sbin \
+RUN mkdir -p /nft/usr/sbin /nft/etc && cp /usr/sbin/nft /nft/usr/sbin && cp /etc/protocols /nft/etc \
     && ldd /usr/sbin/nft | grep --only-matching '/[^ ]*' | xargs cp --parents --dereference --target-directory /nft
 
 FROM scratch AS kube-proxy
