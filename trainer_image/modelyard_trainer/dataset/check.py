@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -13,10 +12,9 @@ from modelyard_trainer.dataset.coco import read_coco
 from modelyard_trainer.dataset.labels import LabelError, parse_labels
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects, Picture
 from modelyard_trainer.dataset.reading import Checked, Tell, Unchecked, check_all, nobody
-from modelyard_trainer.dataset.split import at_most, lowest, split_by_seed
+from modelyard_trainer.dataset.split import at_most, share_of, split_by_seed
 from modelyard_trainer.dataset.yolo import label_of, read_layout
 from modelyard_trainer.errors import RunError
-from modelyard_trainer.files import format_checksums
 
 
 def check_dataset(
@@ -52,8 +50,7 @@ def check_dataset(
     if "val" not in splits:
         chosen = split_by_seed(training, validation_split, seed)
         training, validation = [n for n in training if n not in chosen], [n for n in training if n in chosen]
-    if fraction < 1:
-        training = sorted(lowest(training, max(1, round(len(training) * fraction)), seed, salt="fraction"))
+    training = share_of(fraction, training, seed)
     training, validation, test = (
         at_most(limit, names, seed) for names in (training, validation, list(splits.get("test", ())))
     )
@@ -62,7 +59,7 @@ def check_dataset(
         training=tuple(pictures[name] for name in training),
         validation=tuple(pictures[name] for name in validation),
         test=tuple(pictures[name] for name in test),
-        digest=hashlib.sha256(format_checksums(fetched.digests).encode()).hexdigest(),
+        digest=fetched.digest,
         split_by_seed="val" not in splits,
         notices=tuple(notices),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,10 +14,9 @@ from modelyard_trainer.dataset.image_folder import read_image_folder
 from modelyard_trainer.dataset.labelled import SIDES, Labelled, LabelledPictures
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects, Picture
 from modelyard_trainer.dataset.reading import Tell, Unchecked, check_all, nobody
-from modelyard_trainer.dataset.split import at_most, draw_of, lowest, split_by_seed
+from modelyard_trainer.dataset.split import at_most, draw_of, lowest, share_of, split_by_seed
 from modelyard_trainer.dataset.table import read_table
 from modelyard_trainer.errors import RunError
-from modelyard_trainer.files import format_checksums
 
 _FEWEST_CLASSES = 2
 
@@ -47,9 +45,7 @@ def check_classification(
     classes = _classes(found, block.classes)
     ids = {name: number for number, name in enumerate(classes)}
     sides = _sides(found, dataset, block.test_split, seed)
-    if dataset.fraction < 1:
-        count = max(1, round(len(sides["train"]) * dataset.fraction))
-        sides["train"] = sorted(lowest(sides["train"], count, seed, salt="fraction"))
+    sides["train"] = share_of(dataset.fraction, sides["train"], seed)
     sides = {side: at_most(dataset.limit, names, seed) for side, names in sides.items()}
     labelled = {each.name: each for each in found.pictures}
     counts = Counter(labelled[name].label for name in sides["train"])
@@ -72,7 +68,7 @@ def check_classification(
         training=tuple(pictures[name] for name in sides["train"]),
         validation=tuple(pictures[name] for name in sides["val"]),
         test=tuple(pictures[name] for name in sides["test"]),
-        digest=hashlib.sha256(format_checksums(fetched.digests).encode()).hexdigest(),
+        digest=fetched.digest,
         split_by_seed=found.sides is None or "val" not in found.sides.values(),
         notices=(*found.notices, *_notices(classes, counts)),
     )

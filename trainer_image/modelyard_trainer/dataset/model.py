@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from modelyard_api.status import DatasetStatus
 from numpy.typing import NDArray
+
+from modelyard_trainer.files import format_checksums
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,11 @@ class FetchedDataset:
     digests: dict[str, str]
     origin: str
     """Where it came from, for messages: an S3 URI or a path."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the list of files and their checksums."""
+        return hashlib.sha256(format_checksums(self.digests).encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,6 +41,13 @@ def _digest(salt: str, seed: int, name: str) -> bytes:
     return hashlib.sha256(f"{salt}\n{seed}\n{unicodedata.normalize('NFC', name)}".encode()).digest()
 
 
+def share_of(fraction: float, names: Sequence[str], seed: int) -> list[str]:
+    """The names where `fraction` is 1, else that share of them, at least one, sorted."""
+    if fraction == 1:
+        return list(names)
+    return sorted(lowest(names, max(1, round(len(names) * fraction)), seed, salt="fraction"))
+
+
 def at_most(limit: int | None, names: Sequence[str], seed: int) -> list[str]:
     """The names, or `limit` of them where there are more, in their order."""
     if limit is None or len(names) <= limit:
