@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from modelyard_trainer.checkpoints.model import Position, Snapshot
+from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches
@@ -23,7 +23,7 @@ from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.loop.optimizer import build_optimizer
 from modelyard_trainer.loop.precision import Precision
 from modelyard_trainer.loop.reports import StepReports
-from modelyard_trainer.loop.resume import fingerprint, take_up
+from modelyard_trainer.loop.resume import fingerprint, keeping, take_up
 from modelyard_trainer.loop.schedule import Schedule
 from modelyard_trainer.loop.state import Numbers
 from modelyard_trainer.tasks.base import Fit, TaskContext
@@ -108,10 +108,7 @@ def fit(
         start = numbers.restore(snapshot.position, snapshot.state["training"], batches)
         del snapshot  # its tensors take as much memory as the training's
 
-    def keep(position: Position, state: dict[str, Any]) -> None:
-        kept = {"format": recipe.form, "fingerprint": identity, "training": state, "history": history.state()}
-        context.checkpoints.save(Snapshot(position, kept, history.files()))
-
+    keep = keeping(context, identity, recipe.form, history)
     loader = EpochLoader(
         recipe.pictures,
         batches.size,

@@ -1,16 +1,17 @@
-"""Whether a snapshot is of the training that is asked for."""
+"""Snapshots of a training: how they are kept, and whether one is of the training that is asked for."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from modelyard_api.run_document import RunDocument
 
-from modelyard_trainer.checkpoints.model import Snapshot
+from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.dataset.model import CheckedDataset
+from modelyard_trainer.loop.history import History
 from modelyard_trainer.tasks.base import BEST, LAST, TaskContext
 
 _log = logging.getLogger("modelyard.training")
@@ -74,6 +75,18 @@ def take_up(context: TaskContext, wanted: Mapping[str, Any], form: str) -> tuple
         return None, (refusal,)
     _log.info("going on from %s", snapshot.position)
     return snapshot, ()
+
+
+def keeping(
+    context: TaskContext, identity: Mapping[str, Any], form: str, history: History
+) -> Callable[[Position, dict[str, Any]], None]:
+    """What keeps a training's numbers at a position as a snapshot that `take_up` finds."""
+
+    def keep(position: Position, numbers: dict[str, Any]) -> None:
+        state = {"format": form, "fingerprint": identity, "training": numbers, "history": history.state()}
+        context.checkpoints.save(Snapshot(position, state, history.files()))
+
+    return keep
 
 
 def _short(value: object) -> str:

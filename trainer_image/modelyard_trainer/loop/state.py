@@ -66,7 +66,6 @@ class Numbers:
 
     def capture(self, batches: Batches) -> dict[str, Any]:
         """A copy on the CPU, in full precision."""
-        gradients = {name: value.grad for name, value in self.model.named_parameters() if value.grad is not None}
         numbers: dict[str, Any] = copied(
             {
                 "batch_size": batches.size,
@@ -74,7 +73,7 @@ class Numbers:
                 "average": self.average.state() if self.average else None,
                 "optimizer": self.optimizer.state_dict()["state"],
                 "scaler": self.precision.scaler.state_dict(),
-                "gradients": gradients,
+                "gradients": gradients_of(self.model),
                 "sums": self.sums,
                 "seen": self.seen,
                 "best": self.best,
@@ -95,18 +94,30 @@ class Numbers:
         self.model.load_state_dict(state["model"], strict=True)
         if self.average and state["average"]:
             self.average.restore(state["average"])
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
-        if state["scaler"]:
-            self.precision.scaler.load_state_dict(state["scaler"])
-        parameters = dict(self.model.named_parameters())
-        for name, gradient in state["gradients"].items():
-            parameters[name].grad = gradient.to(parameters[name].device, copy=True)
+        restore_steps(self.model, self.optimizer, self.precision.scaler, state)
         device = next(self.model.parameters()).device
         self.sums = {name: value.to(device, copy=True) for name, value in state["sums"].items()}
         self.seen = state["seen"]
         self.best, self.best_epoch = state["best"], state["best_epoch"]
         return in_batches_of(batches.size, position, state["batch_size"], batches.pictures)
+
+
+def gradients_of(model: nn.Module) -> dict[str, Tensor]:
+    """The gradients that wait for a step of the optimizer, by parameter."""
+    return {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
+
+
+def restore_steps(
+    model: nn.Module, optimizer: Optimizer, scaler: torch.amp.GradScaler, state: Mapping[str, Any]
+) -> None:
+    """Give optimizer, scaler and gradients what a snapshot holds of them; groups stay those that are asked for now."""
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
+    if state["scaler"]:
+        scaler.load_state_dict(state["scaler"])
+    parameters = dict(model.named_parameters())
+    for name, gradient in state["gradients"].items():
+        parameters[name].grad = gradient.to(parameters[name].device, copy=True)
 
 
 def in_batches_of(size: int, position: Position, was: int, pictures: int) -> Position:

@@ -12,13 +12,12 @@ from typing import Any
 from ultralytics.utils.torch_utils import unwrap_model
 
 from modelyard_trainer.checkpoints.model import Position
-from modelyard_trainer.loop.state import copied, in_batches_of
+from modelyard_trainer.loop.state import copied, gradients_of, in_batches_of, restore_steps
 
 
 def capture(trainer: Any) -> dict[str, Any]:
     """A copy of the trainer's numbers, on the CPU, in full precision."""
     model = unwrap_model(trainer.model)
-    gradients = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
     stopper = trainer.stopper
     numbers: dict[str, Any] = copied(
         {
@@ -28,7 +27,7 @@ def capture(trainer: Any) -> dict[str, Any]:
             "ema_updates": trainer.ema.updates,
             "optimizer": trainer.optimizer.state_dict()["state"],
             "scaler": trainer.scaler.state_dict(),
-            "gradients": gradients,
+            "gradients": gradients_of(model),
             "pending": trainer.pending * trainer.batch_size,  # pictures since the last optimizer step
             "losses": trainer.tloss or {},
             "best_fitness": trainer.best_fitness,
@@ -56,13 +55,7 @@ def restore(trainer: Any, position: Position, state: Mapping[str, Any]) -> Posit
     model.load_state_dict(state["model"], strict=True)
     trainer.ema.ema.load_state_dict(state["ema"], strict=True)
     trainer.ema.updates = state["ema_updates"]
-    groups = trainer.optimizer.state_dict()["param_groups"]
-    trainer.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
-    if state["scaler"]:
-        trainer.scaler.load_state_dict(state["scaler"])
-    parameters = dict(model.named_parameters())
-    for name, gradient in state["gradients"].items():
-        parameters[name].grad = gradient.to(trainer.device, copy=True)
+    restore_steps(model, trainer.optimizer, trainer.scaler, state)
     trainer.pending = state["pending"] // trainer.batch_size
     trainer.best_fitness = state["best_fitness"]
     trainer.stopper.__dict__.update(state["stopper"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from modelyard_api.detection import Detection
 from modelyard_api.outcome import Reason
@@ -18,7 +18,7 @@ from modelyard_trainer.loop.device import check_device, pick_device
 from modelyard_trainer.loop.history import History
 from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.loop.reports import StepReports
-from modelyard_trainer.loop.resume import fingerprint, take_up
+from modelyard_trainer.loop.resume import fingerprint, keeping, take_up
 from modelyard_trainer.tasks.base import (
     Evaluation,
     ExportedFile,
@@ -125,15 +125,11 @@ class DetectionTask:
         if snapshot:
             history.restore(snapshot, snapshot.state["history"])
 
-        def keep(position: Position, numbers: dict[str, Any]) -> None:
-            state = {"format": FORMAT, "fingerprint": identity, "training": numbers, "history": history.state()}
-            context.checkpoints.save(Snapshot(position, state, history.files()))
-
         def due(position: Position) -> bool:
             # What ends before the epochs do must not be trained again either where an export fails or is interrupted.
             return context.checkpoints.due(position) or (trainer.stop and not position.step)
 
-        guard = Guard(lambda: context.interruption.asked, due, keep)
+        guard = Guard(lambda: context.interruption.asked, due, keeping(context, identity, FORMAT, history))
         _log.info("training %s on %s, %d CPU threads", architecture.name, device, context.cpus)
         with explain_memory(self._document.batch_size), context.interruption.deferred():
             trainer = YardTrainer(
