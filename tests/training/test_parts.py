@@ -15,7 +15,7 @@ from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.tasks.base import BEST, TaskContext
 from modelyard_trainer.tasks.detection.architecture import find_architecture
-from modelyard_trainer.tasks.detection.checkpoint import Checkpoint, load_checkpoint
+from modelyard_trainer.tasks.detection.checkpoint import Checkpoint
 from modelyard_trainer.tasks.detection.offline import prepare
 from PIL import Image
 
@@ -69,7 +69,7 @@ def test_an_exported_file_of_other_weights_is_found_out(tmp_path: Path, data: Ch
 
     context = untrained("yolov5nu", tmp_path, export=[{"format": "onnx", "opset": 14}])
     files = export(context)
-    best = load_checkpoint(context.results / BEST)
+    best = Checkpoint.load(context.results / BEST)
     weights = {name: tensor * 1.05 if tensor.ndim == 4 else tensor for name, tensor in best.weights.items()}
     Checkpoint(
         best.architecture, best.model_file, best.classes, best.image_size, best.epoch, best.metrics, weights

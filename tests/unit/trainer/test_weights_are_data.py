@@ -17,7 +17,7 @@ from modelyard_trainer.checkpoints.folder import FolderShelf
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.checkpoints.state import read_state
 from modelyard_trainer.files import sha256
-from modelyard_trainer.tasks.detection.checkpoint import load_checkpoint
+from modelyard_trainer.tasks.detection.checkpoint import Checkpoint
 
 from tests.unit.trainer.test_checkpoints import Yard
 
@@ -60,7 +60,7 @@ def test_a_payload_is_refused_and_not_run(way: str, tmp_path: Path) -> None:
     proof = tmp_path / "it-ran"
     state = {"epoch": 1, "weights": touching(proof)[way]}
     path = saved(state, tmp_path / "state.pt")
-    for read in (read_state, load_checkpoint):
+    for read in (read_state, Checkpoint.load):
         with pytest.raises(ValueError, match=r"^state\.pt asks for [\w.]+, which may be a program, where only tensors"):
             read(path)
     assert not proof.exists()

@@ -8,7 +8,7 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import onnx
 import torch
@@ -23,12 +23,15 @@ from modelyard_trainer.tasks.base import ExportedFile, TaskContext
 _log = logging.getLogger("modelyard.training")
 _SUFFIXES = {ExportFormat.ONNX: "onnx", ExportFormat.TORCHSCRIPT: "torchscript"}
 Details = dict[str, str | int | bool]
-Writer = Callable[[Export, Path], Details]
-"""Writes a file, and tells what the record says of it."""
+Checkpoint = TypeVar("Checkpoint")
+Writer = Callable[[Checkpoint, RunDocument, Export, Path], Details]
+"""Writes a file of a checkpoint, and tells what the record says of it."""
 
 
-def export_all(context: TaskContext, writers: Mapping[ExportFormat, Writer]) -> tuple[ExportedFile, ...]:
-    """Write each format of the spec, in the order of formatPriorities.
+def export_all(
+    context: TaskContext, checkpoint: Checkpoint, writers: Mapping[ExportFormat, Writer[Checkpoint]]
+) -> tuple[ExportedFile, ...]:
+    """Write the checkpoint in each format of the spec, in the order of formatPriorities.
 
     Raises:
         RunError: ExportFailed, with what the exporter said.
@@ -38,7 +41,7 @@ def export_all(context: TaskContext, writers: Mapping[ExportFormat, Writer]) -> 
         context.progress.detail(wanted.format.value)
         path = context.results / f"best.{_SUFFIXES[wanted.format]}"
         try:
-            details = writers[wanted.format](wanted, path)
+            details = writers[wanted.format](checkpoint, context.document, wanted, path)
         except Exception as error:
             # Exporters raise all kinds of errors; whichever it is, this model has no such file.
             first = str(error).strip().partition("\n")[0]

@@ -11,6 +11,7 @@ import torch
 from modelyard_api.spec import ExportFormat
 from numpy.typing import NDArray
 
+from modelyard_trainer.dataset.model import Picture
 from modelyard_trainer.tasks.base import ExportedFile, TaskContext, Verified
 
 _log = logging.getLogger("modelyard.training")
@@ -18,6 +19,12 @@ _log = logging.getLogger("modelyard.training")
 Images = NDArray[np.float32]
 """(batch, 3, height, width), RGB, 0 to 1."""
 Runner = Callable[[Images], NDArray[np.float32]]
+_PICTURES = 16
+
+
+def spread(pictures: Sequence[Picture]) -> Sequence[Picture]:
+    """A few of the pictures, from the first to near the last."""
+    return pictures[:: max(1, len(pictures) // _PICTURES)][:_PICTURES]
 
 
 def verify_all(

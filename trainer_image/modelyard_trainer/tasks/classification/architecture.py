@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import re
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard_api.outcome import Reason
 
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.tasks.libraries import folder_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,10 +78,4 @@ def build(name: str, classes: int, image_size: int, dropout: float = 0.0) -> nn.
 
 
 def _folder() -> Path:
-    spec = importlib.util.find_spec("timm")
-    if spec is None or spec.origin is None:
-        raise RunError(
-            Reason.SPEC_INVALID,
-            "spec.task: this image holds no timm, which classification needs; use another trainer image",
-        )
-    return Path(spec.origin).parent / "models"
+    return folder_of("timm", "classification", "another trainer image") / "models"

@@ -7,7 +7,7 @@ from modelyard_api.classification import Classification
 
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.tasks.base import BEST, Evaluation, Fit, TaskContext
-from modelyard_trainer.tasks.classification.checkpoint import build_model, load_checkpoint
+from modelyard_trainer.tasks.classification.checkpoint import Checkpoint, build_model
 from modelyard_trainer.tasks.classification.learner import Found
 from modelyard_trainer.tasks.classification.recipe import examiner
 from modelyard_trainer.tasks.plots import draw_confusion, draw_curves, drawn
@@ -19,7 +19,7 @@ def evaluate(context: TaskContext, block: Classification, data: CheckedDataset, 
     Numbers of each class and the confusion matrix are the test's where there is one.
     """
     device = torch.device(fit.device)
-    model = build_model(load_checkpoint(context.results / BEST)).to(device)
+    model = build_model(Checkpoint.load(context.results / BEST)).to(device)
     sides = {"validation": data.validation, **({"test": data.test} if data.test else {})}
     found: dict[str, Found] = {}
     for name, pictures in sides.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from modelyard_api.run_document import RunDocument
 from modelyard_api.spec import Export, ExportFormat
 
 from modelyard_trainer.tasks.base import BEST, ExportedFile, TaskContext
-from modelyard_trainer.tasks.classification.checkpoint import Checkpoint, build_model, load_checkpoint
+from modelyard_trainer.tasks.classification.checkpoint import Checkpoint, build_model
 from modelyard_trainer.tasks.exporting import Details, export_all, provenance, write_onnx, write_torchscript
 
 INPUT, OUTPUT = "images", "logits"
@@ -26,9 +25,8 @@ def export(context: TaskContext) -> tuple[ExportedFile, ...]:
     Raises:
         RunError: ExportFailed, with what the exporter said.
     """
-    checkpoint = load_checkpoint(context.results / BEST)
     writers = {ExportFormat.ONNX: _write_onnx, ExportFormat.TORCHSCRIPT: _write_torchscript}
-    return export_all(context, {form: partial(write, checkpoint, context.document) for form, write in writers.items()})
+    return export_all(context, Checkpoint.load(context.results / BEST), writers)
 
 
 def _write_onnx(checkpoint: Checkpoint, document: RunDocument, wanted: Export, path: Path) -> Details:

@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 from modelyard_trainer.dataset.model import CheckedDataset, Picture
 from modelyard_trainer.imaging.squares import read_square
 from modelyard_trainer.tasks.base import BEST, ExportedFile, TaskContext, Verified
-from modelyard_trainer.tasks.classification.checkpoint import build_model, load_checkpoint
-from modelyard_trainer.tasks.verifying import Images, in_pytorch, verify_all
+from modelyard_trainer.tasks.classification.checkpoint import Checkpoint, build_model
+from modelyard_trainer.tasks.verifying import Images, in_pytorch, spread, verify_all
 
-_PICTURES = 16
 _BATCH = 4
 """Of a file whose batch size is open."""
 
 
 def verify(context: TaskContext, data: CheckedDataset, exports: Sequence[ExportedFile]) -> tuple[Verified, ...]:
     """Run each file and best.pt on the same validation pictures and compare the logits."""
-    checkpoint = load_checkpoint(context.results / BEST)
-    pictures = data.validation[:: max(1, len(data.validation) // _PICTURES)][:_PICTURES]
+    checkpoint = Checkpoint.load(context.results / BEST)
+    pictures = spread(data.validation)
     images = np.stack([_image(each, checkpoint.image_size, Resize(checkpoint.resize)) for each in pictures])
     return verify_all(
         context,

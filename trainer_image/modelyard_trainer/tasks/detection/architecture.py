@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import yaml
 from modelyard_api.outcome import Reason
 
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.tasks.libraries import folder_of
 
 _DETECTION_HEADS = frozenset({"Detect", "v10Detect"})
 _SCALED = re.compile(r"(?P<family>yolo(?:v)?\d+)(?P<variant>-.+)?")
@@ -79,10 +79,4 @@ def _with_u(stem: str) -> str:
 
 
 def _folder() -> Path:
-    spec = importlib.util.find_spec("ultralytics")
-    if spec is None or spec.origin is None:
-        raise RunError(
-            Reason.SPEC_INVALID,
-            "spec.task: this image holds no ultralytics, which detection needs; use the detection trainer image",
-        )
-    return Path(spec.origin).parent / "cfg" / "models"
+    return folder_of("ultralytics", "detection", "the detection trainer image") / "cfg" / "models"

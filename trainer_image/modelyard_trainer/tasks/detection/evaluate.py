@@ -18,7 +18,7 @@ from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.tasks.base import BEST, Epoch, Evaluation, TaskContext
 from modelyard_trainer.tasks.detection import plots
 from modelyard_trainer.tasks.detection.arguments import ultralytics_arguments
-from modelyard_trainer.tasks.detection.checkpoint import Checkpoint, build_model, load_checkpoint
+from modelyard_trainer.tasks.detection.checkpoint import Checkpoint, build_model
 from modelyard_trainer.tasks.detection.pictures import CheckedPictures, picture_options
 from modelyard_trainer.tasks.plots import draw_confusion, draw_curves, drawn
 
@@ -30,7 +30,7 @@ _CONFIDENT = 0.25
 
 def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tuple[Epoch, ...]) -> Evaluation:
     """Validate best.pt as the epochs were validated; leave plots and a sheet of predictions in the results."""
-    checkpoint = load_checkpoint(context.results / BEST)
+    checkpoint = Checkpoint.load(context.results / BEST)
     examiner = _examine(context, data, checkpoint, device)
     box = examiner.metrics.box
     folder = context.results / "plots"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from modelyard_api.spec import Export, ExportFormat
 from ultralytics.nn.modules import C2f, Detect
 
 from modelyard_trainer.tasks.base import BEST, ExportedFile, TaskContext
-from modelyard_trainer.tasks.detection.checkpoint import Checkpoint, build_model, load_checkpoint
+from modelyard_trainer.tasks.detection.checkpoint import Checkpoint, build_model
 from modelyard_trainer.tasks.exporting import Details, export_all, provenance, write_onnx, write_torchscript
 
 _INPUT, _OUTPUT = "images", "output0"
@@ -25,9 +24,8 @@ def export(context: TaskContext) -> tuple[ExportedFile, ...]:
     Raises:
         RunError: ExportFailed, with what the exporter said.
     """
-    checkpoint = load_checkpoint(context.results / BEST)
     writers = {ExportFormat.ONNX: _write_onnx, ExportFormat.TORCHSCRIPT: _write_torchscript}
-    return export_all(context, {form: partial(write, checkpoint, context.document) for form, write in writers.items()})
+    return export_all(context, Checkpoint.load(context.results / BEST), writers)
 
 
 def exportable(checkpoint: Checkpoint, *, dynamic: bool) -> Any:

@@ -11,6 +11,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from modelyard_trainer.tasks.offline import silence
+
 _FONT_NAMES = ("Arial.ttf", "Arial.Unicode.ttf")
 _INTEGRATIONS = ("sync", "clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "vscode_msg")
 _SILENT = ("openvino_msg",)
@@ -22,18 +24,15 @@ def prepare(scratch: Path, threads: int) -> None:
 
     Calling it again changes nothing.
     """
+    silence(scratch, threads)
     folder = scratch / "ultralytics"
     os.environ |= {
         "YOLO_OFFLINE": "true",
         "YOLO_AUTOINSTALL": "false",
         "YOLO_VERBOSE": "false",  # its progress bars; its log lines come through our logger
         "YOLO_CONFIG_DIR": str(folder),
-        "MPLCONFIGDIR": str(scratch / "matplotlib"),
-        "MPLBACKEND": "Agg",
-        "OMP_NUM_THREADS": str(threads),
         "ULTRALYTICS_SAFE_LOAD": "true",
         "NO_ALBUMENTATIONS_UPDATE": "1",
-        "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime's own, on by default: it keeps a device id and calls home
     }
     if "ultralytics" not in sys.modules:
         _provide_fonts(folder / "Ultralytics")

@@ -11,10 +11,9 @@ from ultralytics.utils.patches import imread
 
 from modelyard_trainer.dataset.model import CheckedDataset, Picture
 from modelyard_trainer.tasks.base import BEST, ExportedFile, TaskContext, Verified
-from modelyard_trainer.tasks.detection.checkpoint import build_model, load_checkpoint
-from modelyard_trainer.tasks.verifying import Images, in_pytorch, verify_all
+from modelyard_trainer.tasks.detection.checkpoint import Checkpoint, build_model
+from modelyard_trainer.tasks.verifying import Images, in_pytorch, spread, verify_all
 
-_PICTURES = 16
 _BATCH = 4
 """Of a dynamic file's second input size."""
 
@@ -24,10 +23,10 @@ def verify(context: TaskContext, data: CheckedDataset, exports: Sequence[Exporte
 
     A file with open sizes is tried with a batch, and with rectangles too.
     """
-    checkpoint = load_checkpoint(context.results / BEST)
+    checkpoint = Checkpoint.load(context.results / BEST)
     model = build_model(checkpoint)
     reference = in_pytorch(lambda images: model(images)[0])
-    pictures = data.validation[:: max(1, len(data.validation) // _PICTURES)][:_PICTURES]
+    pictures = spread(data.validation)
     size = checkpoint.image_size
     return verify_all(
         context,
