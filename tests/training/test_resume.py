@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +11,9 @@ import pytest
 from modelyard_api.run_document import RunDocument
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.dataset.model import CheckedDataset
-from modelyard_trainer.errors import Interrupted
-from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.tasks.detection.offline import prepare
 
-from tests.training.trainings import Shelf, Stored, Trained, differences, train
+from tests.training.trainings import Shelf, Stored, Trained, differences, told_to_stop_at, train
 from tests.unit.trainer.datasets import make_dataset, run_document
 from tests.unit.trainer.test_dataset_check import check
 
@@ -152,23 +148,8 @@ def test_told_to_stop_it_ends_at_the_very_batch_and_loses_nothing(
     references: dict[str, Reference], place: Position, tmp_path: Path
 ) -> None:
     reference, shelf = references["AdamW"], Shelf()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)}
-    interruption = Interruption()
-    interruption.install()
-
-    def tell(position: Position) -> bool:
-        if position == place:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return False
-
-    shelf.wanted = tell
-    try:
-        with pytest.raises(Interrupted):
-            train(reference.document, reference.data, tmp_path / "killed", shelf, interruption=interruption, workers=2)
-    finally:
-        interruption.settle()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with told_to_stop_at(place, shelf) as interruption:
+        train(reference.document, reference.data, tmp_path / "killed", shelf, interruption=interruption, workers=2)
     # Asked after this batch, it notices after the next, or in the validation.
     (position,) = shelf.stored
     assert position == (place if place.step == STEPS["AdamW"] else Position(place.epochs, place.step + 1))

@@ -20,8 +20,6 @@ from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.cpus import usable_cpus
 from modelyard_trainer.dataset.fetch import fetch
 from modelyard_trainer.dataset.model import CheckedDataset
-from modelyard_trainer.errors import Interrupted
-from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.loop import guard
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress
@@ -29,7 +27,7 @@ from modelyard_trainer.tasks.base import TaskContext
 from modelyard_trainer.tasks.classification.task import ClassificationTask
 
 from examples.digits.make_folders import make
-from tests.training.trainings import Shelf, Stored, Trained, differences, train
+from tests.training.trainings import Shelf, Stored, Trained, differences, told_to_stop_at, train
 from tests.unit.trainer.datasets import run_document
 
 TRAINED, VALIDATED, STEPS, EPOCHS = 23, 6, 6, 3
@@ -164,23 +162,8 @@ def test_told_to_stop_it_ends_at_the_very_batch_and_loses_nothing(
     reference: Reference, place: Position, tmp_path: Path
 ) -> None:
     shelf = Shelf()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)}
-    interruption = Interruption()
-    interruption.install()
-
-    def tell(position: Position) -> bool:
-        if position == place:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return False
-
-    shelf.wanted = tell
-    try:
-        with pytest.raises(Interrupted):
-            fit(reference.document, reference.data, tmp_path / "killed", shelf, interruption=interruption, workers=2)
-    finally:
-        interruption.settle()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with told_to_stop_at(place, shelf) as interruption:
+        fit(reference.document, reference.data, tmp_path / "killed", shelf, interruption=interruption, workers=2)
     # Asked after this batch, it notices after the next, or in the validation.
     (position,) = shelf.stored
     assert position == (place if place.step == STEPS else Position(place.epochs, place.step + 1))

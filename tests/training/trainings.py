@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from modelyard_api.run_document import RunDocument
 from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.dataset.model import CheckedDataset
+from modelyard_trainer.errors import Interrupted
 from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.progress import Snapshot as Report
@@ -91,6 +96,28 @@ class Trained:
         """What a file of the results folder holds."""
         content: dict[str, Any] = torch.load(self.results / name, weights_only=True)
         return content
+
+
+@contextmanager
+def told_to_stop_at(place: Position, shelf: Shelf) -> Iterator[Interruption]:
+    """SIGTERM comes while the training asks at `place` whether a snapshot is due; handlers are as before afterwards."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)}
+    interruption = Interruption()
+    interruption.install()
+
+    def tell(position: Position) -> bool:
+        if position == place:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return False
+
+    shelf.wanted = tell
+    try:
+        with pytest.raises(Interrupted):
+            yield interruption
+    finally:
+        interruption.settle()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def train(
