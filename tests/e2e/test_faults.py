@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from modelyard_trainer.files import parse_checksums
 
-from tests.e2e.kubectl import Object
 from tests.e2e.live_run import LiveRun, epochs_done
 from tests.e2e.node import Node
+from tests.e2e.nothing_lost import assert_nothing_lost
 from tests.e2e.yard import Yard
 
 pytestmark = pytest.mark.long
@@ -37,7 +36,7 @@ def test_the_api_server_and_etcd_are_killed_while_a_run_trains(yard: Yard, contr
     control_plane.kill_containers_named("kube-apiserver")
     until_the_api_server_answers(yard)
 
-    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1)
+    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1, epochs=LONG)
 
 
 def test_a_node_is_drained(yard: Yard, worker: Node) -> None:
@@ -56,7 +55,7 @@ def test_a_node_is_drained(yard: Yard, worker: Node) -> None:
 
     status = run.wait("Complete")
     assert status["attempts"][1]["resumedFromEpoch"] == status["attempts"][0]["epoch"] >= 1
-    assert_nothing_lost(yard, run, status, attempts=2)
+    assert_nothing_lost(yard, run, status, attempts=2, epochs=LONG)
 
 
 def test_the_kubelet_of_its_node_stops_for_a_while(yard: Yard, worker: Node) -> None:
@@ -66,7 +65,7 @@ def test_the_kubelet_of_its_node_stops_for_a_while(yard: Yard, worker: Node) -> 
         before = epochs_done(run.status)
         run.until_epoch(before + 5)
 
-    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1)
+    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1, epochs=LONG)
 
 
 def test_the_network_of_its_pod_is_cut_for_a_while(yard: Yard, worker: Node) -> None:
@@ -78,7 +77,7 @@ def test_the_network_of_its_pod_is_cut_for_a_while(yard: Yard, worker: Node) -> 
         assert epochs_done(run.status) <= heard + 1, "reports came through although the network was cut"
 
     run.until_epoch(heard + 8, seconds=30)
-    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1)
+    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1, epochs=LONG)
 
 
 def test_the_store_is_out_of_reach_while_a_run_trains_and_publishes(yard: Yard, worker: Node) -> None:
@@ -99,7 +98,7 @@ def test_the_s3_server_is_killed_while_a_run_trains(yard: Yard, control_plane: N
     run = started(yard, "outlives-the-s3-server")
     control_plane.kill_containers_named("s3")
 
-    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1)
+    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1, epochs=LONG)
 
 
 def test_a_pod_that_fills_its_disk_is_evicted_and_followed_by_another(yard: Yard) -> None:
@@ -175,18 +174,3 @@ def until_the_api_server_answers(yard: Yard, seconds: float = 120) -> None:
     while not yard.kubectl.succeeds("get", "--raw=/readyz"):
         assert time.monotonic() < deadline, f"the API server is not ready after {seconds} s"
         time.sleep(0.5)
-
-
-def assert_nothing_lost(yard: Yard, run: LiveRun, status: Object, *, attempts: int, epochs: int = LONG) -> None:
-    """So many attempts, every epoch, none gone back on but by resuming, and every published file as status has it."""
-    assert [each["number"] for each in status["attempts"]] == [*range(1, attempts + 1)]
-    assert status["progress"]["epoch"] == epochs
-    for attempt in status["attempts"]:
-        statuses = [each for each in yard.watched.statuses(run.name) if each.get("currentAttempt") == attempt["number"]]
-        seen = [epochs_done(each) for each in statuses if each["attempts"][-1].get("epoch", 0)]
-        assert seen == sorted(seen)
-        assert min(seen) >= attempt.get("resumedFromEpoch", 0)
-    sums = yard.store.read(f"{status['artifactsUri']}/SHA256SUMS").decode()
-    published = {each["name"]: each["sha256"] for each in status["artifacts"]}
-    assert published == parse_checksums(sums)
-    assert published.items() <= yard.store.digests(status["artifactsUri"]).items()
