@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import subprocess
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,7 +15,7 @@ from .daemons import free_ports
 from .images import build_in, link_programs, scratch_folder
 from .kind import Cluster
 from .load import load
-from .shell import CommandFailed
+from .port_forward import forwarding
 from .tools import ensure_tools, tool
 from .toolsets import PROGRAMS
 
@@ -74,8 +72,6 @@ def give_credentials(cluster: Cluster, namespace: str, credentials: Credentials)
 def forwarded(cluster: Cluster) -> Iterator[str]:
     """The server's address as seen from this machine, for as long as the context lasts.
 
-    kubectl gives up when the API server or the pod goes away for a moment; then it is started again.
-
     Raises:
         CommandFailed: it cannot be reached.
     """
@@ -84,34 +80,8 @@ def forwarded(cluster: Cluster) -> Iterator[str]:
         str(tool("kubectl")), "--kubeconfig", str(cluster.kubeconfig),
         "port-forward", f"--namespace={NAMESPACE}", "service/s3", f"{port}:7070", "--address=127.0.0.1",
     ]  # fmt: skip
-    over = threading.Event()
-    forwarder = _forwarder(command)
-
-    def keep() -> None:
-        nonlocal forwarder
-        while not over.wait(0.5):
-            if forwarder.poll() is not None:
-                forwarder = _forwarder(command)
-
-    keeper = threading.Thread(target=keep, daemon=True)
-    keeper.start()
-    try:
-        if forwarder.poll() is not None:
-            raise CommandFailed("`kubectl port-forward` to the S3 server ended at once; is its pod running?")
+    with forwarding(command):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        over.set()
-        keeper.join()
-        forwarder.terminate()
-        forwarder.wait()
-
-
-def _forwarder(command: Sequence[str]) -> subprocess.Popen[str]:
-    """A started `kubectl port-forward`, once it listens or has ended."""
-    forwarder = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    if forwarder.stdout is not None and not forwarder.stdout.readline():
-        forwarder.wait()
-    return forwarder
 
 
 def _image(cluster: Cluster) -> str:
