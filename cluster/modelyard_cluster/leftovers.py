@@ -151,11 +151,20 @@ def _remove_bridges(kept: Sequence[str]) -> list[str]:
     names = {link["ifname"] for link in bridges}
     for link in links:
         if link.get("master") in names:
-            run("ip", "link", "delete", link["ifname"])
+            _delete_link(link["ifname"])
     for name in names:
-        run("ip", "link", "delete", name)
+        _delete_link(name)
     addresses = [a["local"] for link in bridges for a in link.get("addr_info", []) if a["family"] == "inet"]
     return [".".join(address.split(".")[:2]) + "." for address in addresses]
+
+
+def _delete_link(name: str) -> None:
+    """Delete a network interface, unless it is gone: one end of a pair goes with the other end's namespace."""
+    try:
+        run("ip", "link", "delete", name)
+    except CommandFailed:
+        if (_LINKS / name).exists():
+            raise
 
 
 def _remove_rules(table: str, subnets: list[str], env: Mapping[str, str], kept: Sequence[str]) -> None:

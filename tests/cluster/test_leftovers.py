@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from modelyard_cluster import engine, leftovers
 from modelyard_cluster.cache import state_folder
+from modelyard_cluster.shell import CommandFailed
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -60,6 +61,7 @@ class Network:
 
     def __init__(self, links: Path) -> None:
         self._links = links
+        self.gone: set[str] = set()
         self.rules = {"nat": ["-P POSTROUTING ACCEPT"], "filter": ["-P FORWARD DROP"], "raw": []}
 
     @property
@@ -75,8 +77,11 @@ class Network:
         match command:
             case ("ip", "-json", "address", "show"):
                 address = {"local": "172.18.0.1", "family": "inet"}
-                return json.dumps([{"ifname": name, "addr_info": [address]} for name in self.bridges])
+                names = [*self.bridges, *self.gone]
+                return json.dumps([{"ifname": name, "addr_info": [address]} for name in names])
             case ("ip", "link", "delete", name):
+                if name in self.gone:
+                    raise CommandFailed(f'Cannot find device "{name}"')
                 (self._links / name).rmdir()
             case ("iptables", "-S", "FORWARD"):
                 return self.rules["filter"][0]
@@ -111,6 +116,15 @@ def test_the_network_of_an_engine_that_was_stopped_when_ours_started_stays(netwo
     leftovers.restore_network(tmp_path / "network.json", {})
     assert network.bridges == {"docker0"}
     assert network.rules == before
+
+
+def test_an_interface_that_goes_by_itself_meanwhile_is_no_failure(network: Network, tmp_path: Path) -> None:
+    """A pod's end of a pair goes when the kernel takes its namespace down: between listing and deleting, once."""
+    leftovers.remember_network(tmp_path / "network.json", {})
+    network.add("br-0123456789ab", "DOCKER-ISOLATION-STAGE-1", "172.18.0.0/16")
+    network.gone = {"br-ba9876543210"}
+    leftovers.restore_network(tmp_path / "network.json", {})
+    assert network.bridges == {"docker0"}
 
 
 @pytest.mark.parametrize(("answering", "left"), [(None, set()), ("unix:///var/run/docker.sock", {"docker0"})])
