@@ -67,7 +67,7 @@ lint: setup ## Style, types, layers
 	$(RUN)/lint-imports
 
 unit: setup
-	$(RUN)/pytest tests/unit tests/cluster tests/fuzz -m 'not long'
+	$(RUN)/pytest tests/unit tests/cluster tests/fuzz -m 'not long' --numprocesses 2
 
 api: setup
 	@$(CLUSTER) tools
