@@ -15,6 +15,8 @@ _PICTURES = (
     ("curves.png", "Losses and metrics over the epochs"),
     ("precision_recall.png", "Precision over recall"),
     ("confusion_matrix.png", "Confusion matrix"),
+    ("roc.png", "Pairs of individuals that training never saw: accepted rightly, over accepted by mistake"),
+    ("similarities.png", "How similar pairs of pictures are"),
 )
 _COUNT = "pictures"
 """Of the numbers of a class, the one that is whole."""

@@ -44,6 +44,11 @@ def read_square(picture: Picture, side: int, resize: Resize) -> Square:
     return np.asarray(to_square(upright.crop(box), side, resize))
 
 
+def as_planes(square: Square) -> NDArray[np.float32]:
+    """A square as a network sees it in use: (3, side, side), 0 to 1."""
+    return np.ascontiguousarray(square.transpose(2, 0, 1)).astype(np.float32) / np.float32(255)
+
+
 def to_square(image: Image.Image, side: int, resize: Resize) -> Image.Image:
     """An image scaled to side x side pixels (bilinear, with antialiasing)."""
     size, method = (side, side), Image.Resampling.BILINEAR

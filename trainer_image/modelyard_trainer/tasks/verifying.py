@@ -20,6 +20,7 @@ Images = NDArray[np.float32]
 """(batch, 3, height, width), RGB, 0 to 1."""
 Runner = Callable[[Images], NDArray[np.float32]]
 _PICTURES = 16
+_BATCH = 4
 
 
 def spread(pictures: Sequence[Picture]) -> Sequence[Picture]:
@@ -56,6 +57,12 @@ def verify_all(
         _log.info("%s differs from PyTorch by at most %.3g (allowed: %g)", file.path.name, largest, file.tolerance)
         verified.append(Verified(file, largest, pictures, shapes))
     return tuple(verified)
+
+
+def in_batches(images: Images, file: ExportedFile) -> list[Images]:
+    """The images in batches of the size that a file takes: a few where it is open, else one."""
+    size = _BATCH if file.details.get("dynamic") else 1
+    return [images[start : start + size] for start in range(0, len(images), size)]
 
 
 def in_pytorch(model: Callable[[torch.Tensor], torch.Tensor]) -> Runner:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,29 +54,60 @@ def build(name: str, classes: int, image_size: int, dropout: float = 0.0) -> nn.
     Raises:
         RunError: SpecInvalid; it cannot be built for pictures of that size, or not with dropout.
     """
-    import timm  # noqa: PLC0415 - seconds
-
     from modelyard_trainer.tasks.classification.network import Classifier, Projected  # noqa: PLC0415 - imports torch
 
-    timm_name = _CLIP if name == COIN_CLIP else name
-    config = timm.get_pretrained_cfg(timm_name)
-    options: dict[str, Any] = {"num_classes": _PROJECTED if name == COIN_CLIP else classes}
     if name != COIN_CLIP:
-        options["drop_rate"] = dropout
+        built = backbone(name, classes, image_size, drop_rate=dropout)
+        return Classifier(built.network, built.mean, built.std)
+    built = backbone(name, 0, image_size)
+    return Classifier(Projected(built.network, _PROJECTED, classes, dropout), built.mean, built.std)
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """timm's network, and what it wants to see.
+
+    Attributes:
+        network: takes normalised pictures.
+        mean, std: of each channel.
+        width: of what it gives.
+    """
+
+    network: nn.Module
+    mean: Sequence[float]
+    std: Sequence[float]
+    width: int
+
+
+def backbone(name: str, outputs: int, image_size: int, **options: Any) -> Backbone:
+    """A backbone at a random start, from torch's generator.
+
+    Args:
+        name: of the architecture.
+        outputs: of its last layer; 0 for the features before it, (n, width).
+        image_size: side of the pictures, in pixels.
+        options: what timm's function takes beside them.
+
+    Raises:
+        RunError: SpecInvalid; it cannot be built for pictures of that size, or not with these options.
+    """
+    import timm  # noqa: PLC0415 - seconds
+
+    timm_name = _CLIP if name == COIN_CLIP else name
+    outputs = _PROJECTED if name == COIN_CLIP else outputs
+    config = timm.get_pretrained_cfg(timm_name)
     if config is not None and config.fixed_input_size and config.input_size[1:] != (image_size, image_size):
         options["img_size"] = image_size
     try:
-        network = timm.create_model(timm_name, pretrained=False, **options)
+        network: Any = timm.create_model(timm_name, pretrained=False, num_classes=outputs, **options)
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         asked = f" for {image_size} x {image_size} pixels" if "img_size" in options else ""
         first = str(error).strip().partition("\n")[0]
         raise RunError(
             Reason.SPEC_INVALID, f"spec.model.architecture: {name} cannot be built{asked}: {first}"
         ) from error
-    if name == COIN_CLIP:
-        network = Projected(network, _PROJECTED, classes, dropout)
     mean, std = (config.mean, config.std) if config is not None else ((0.5,) * 3, (0.5,) * 3)
-    return Classifier(network, mean, std)
+    return Backbone(network, mean, std, outputs or network.head_hidden_size)
 
 
 def _folder() -> Path:

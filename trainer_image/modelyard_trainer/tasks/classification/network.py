@@ -4,32 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
+
+from modelyard_trainer.tasks.network import Normalising
 
 _PREFIX = "backbone."
 
 
-class Classifier(nn.Module):
-    """A network that takes pictures between 0 and 1: what its backbone wants to see is part of it.
+class Classifier(Normalising):
+    """A network that gives logits.
 
     Args:
         backbone: takes normalised pictures (n, 3, height, width) and gives logits (n, classes).
         mean, std: of each channel.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, backbone: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
+        super().__init__(mean, std)
         self.backbone = backbone
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits."""
-        logits: Tensor = self.backbone((images - self.mean) / self.std)
+        logits: Tensor = self.backbone(self.normalised(images))
         return logits
 
 
