@@ -306,6 +306,24 @@ class Training(ApiModel):
                 training.schedule.warmup_epochs == 0 or training.schedule.warmup_epochs <= training.epochs - 1
             ),
         ),
+        Rule(
+            "!self.freezeBackbone || self.freeze == 0",
+            "freezes more than spec.training.freeze does; leave one of them out",
+            path=".freezeBackbone",
+            holds=lambda training: not training.freeze_backbone or training.freeze == 0,
+        ),
+        Rule(
+            "self.freezeEpochs == 0 || self.freezeBackbone || self.freeze > 0",
+            "needs spec.training.freezeBackbone or freeze, which say what is frozen",
+            path=".freezeEpochs",
+            holds=lambda training: not training.freeze_epochs or training.freeze_backbone or training.freeze > 0,
+        ),
+        Rule(
+            "self.freezeEpochs < self.epochs",
+            "must leave at least one of spec.training.epochs in which everything is trained; 0 freezes for all",
+            path=".freezeEpochs",
+            holds=lambda training: training.freeze_epochs < training.epochs,
+        ),
     )
 
     epochs: Annotated[int, Field(ge=1, le=100_000, description="How often the whole training split is seen.")] = 100
@@ -372,7 +390,21 @@ class Training(ApiModel):
     ] = 0
     freeze: Annotated[
         int,
-        Field(ge=0, le=1000, description="How many layers, counted from the input, are not trained; for detection."),
+        Field(
+            ge=0,
+            le=1000,
+            description="How many layers, counted from the input, are not trained: those of ultralytics' architecture "
+            "for detection, the stages of the backbone for other tasks (its stem is the first).",
+        ),
+    ] = 0
+    freeze_backbone: Annotated[bool, Field(description="Train the head alone: all of the backbone is frozen.")] = False
+    freeze_epochs: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=100_000,
+            description="Epochs after which what freeze or freezeBackbone froze is trained too; 0 leaves it frozen.",
+        ),
     ] = 0
     gradient_clip: Annotated[
         float | None,
@@ -751,12 +783,6 @@ SPEC_RULES = (
         f"must be said for classification, where {DETECTION_IMAGE_SIZE} fits none; 224 fits most architectures",
         path=".training.imageSize",
         holds=lambda spec: spec.task is not Task.CLASSIFICATION or spec.training.image_size != DETECTION_IMAGE_SIZE,
-    ),
-    Rule(
-        "self.task == 'detection' || self.training.freeze == 0",
-        "is for task detection only; leave it out or set it to 0",
-        path=".training.freeze",
-        holds=lambda spec: spec.task is Task.DETECTION or spec.training.freeze == 0,
     ),
     *(_detections_own(field, read) for field, read in _DETECTIONS_OWN),
     *(_not_for_detection(field, read) for field, read in _NOT_FOR_DETECTION),

@@ -58,6 +58,7 @@ ACCEPTED = (
         "checkpoints every half hour and every tenth epoch",
         {"spec.checkpoints": {"every": "30m", "everyEpochs": 10, "keepLast": 1}},
     ),
+    Acceptance("a backbone that thaws", {"spec.training.freezeBackbone": True, "spec.training.freezeEpochs": 5}),
     Acceptance("a batch of one", {"spec.training.batchSize": 1}),
     Acceptance("training on the CPU", {"spec.resources": {"gpus": 0, "cpu": "1500m", "memory": "4Gi"}}),
     Acceptance("a kind of GPU", {"spec.resources": {"gpus": 1, "gpuType": "nvidia-l4"}}),

@@ -192,10 +192,22 @@ BY_RULES = (
         "must be said for classification, where 640 fits none; 224 fits most architectures",
     ),
     Refusal(
-        "frozen layers of a classifier",
-        {**CLASSIFICATION, "spec.training.freeze": 2},
-        "spec.training.freeze",
-        "is for task detection only; leave it out or set it to 0",
+        "a frozen backbone and frozen layers",
+        {"spec.training.freezeBackbone": True, "spec.training.freeze": 2},
+        "spec.training.freezeBackbone",
+        "freezes more than spec.training.freeze does; leave one of them out",
+    ),
+    Refusal(
+        "a thaw of nothing",
+        {"spec.training.freezeEpochs": 2},
+        "spec.training.freezeEpochs",
+        "needs spec.training.freezeBackbone or freeze, which say what is frozen",
+    ),
+    Refusal(
+        "a thaw after the last epoch",
+        {"spec.training": {"epochs": 5, "freeze": 2, "freezeEpochs": 5}},
+        "spec.training.freezeEpochs",
+        "must leave at least one of spec.training.epochs in which everything is trained; 0 freezes for all",
     ),
     *(
         Refusal(

@@ -21,6 +21,7 @@ from tests.unit.trainer.test_dataset_check import check
 )
 def test_our_loop_is_theirs(architecture: str, optimizer: str, schedule: str, tmp_path: Path) -> None:
     prepare(tmp_path, threads=2)
+    from modelyard_trainer.loop.freezing import Freezing  # noqa: PLC0415
     from modelyard_trainer.loop.guard import Guard, Watch  # noqa: PLC0415
     from modelyard_trainer.tasks.detection.state import capture  # noqa: PLC0415 - only after `prepare`
     from modelyard_trainer.tasks.detection.trainer import YardTrainer  # noqa: PLC0415
@@ -70,6 +71,7 @@ def test_our_loop_is_theirs(architecture: str, optimizer: str, schedule: str, tm
             data.validation,
             watch=watch,
             guard=guard,
+            freezing=lambda model: Freezing(model, (), 0),
             streams=1,
         )
         trainer.train()

@@ -46,6 +46,8 @@ SETTINGS: dict[str, Any] = {
         "emaDecay": 0.9,
         "seed": 3,
         "savePeriod": 2,
+        "freeze": 2,
+        "freezeEpochs": 1,
     },
     "classification": {
         "augment": {"cropArea": 0.5, "randAugment": {}, "mixup": 0.4},
@@ -171,7 +173,10 @@ def test_told_to_stop_it_ends_at_the_very_batch_and_loses_nothing(
 
 
 def test_another_classification_does_not_go_on_from_it(reference: Reference, tmp_path: Path) -> None:
-    settings = {**SETTINGS, "training": {**SETTINGS["training"], "epochs": 1, "schedule": {"warmupEpochs": 0}}}
+    settings = {
+        **SETTINGS,
+        "training": {**SETTINGS["training"], "epochs": 1, "freezeEpochs": 0, "schedule": {"warmupEpochs": 0}},
+    }
     start = reference.trained.stored[Position(1)]
     trained = fit(
         run_document(**settings, dataset={"path": "/nowhere", "format": "image-folder"}),

@@ -12,7 +12,7 @@ from modelyard_api.base import ApiModel
 from modelyard_api.detection import Detection
 from modelyard_api.run_document import RunDocument
 from modelyard_api.spec import ImageCache, Optimizer, OptimizerName, Schedule, ScheduleName, Training
-from modelyard_trainer.tasks.detection.arguments import BATCH_FIELDS, TABLE, ultralytics_arguments
+from modelyard_trainer.tasks.detection.arguments import BATCH_FIELDS, OWN_FIELDS, TABLE, ultralytics_arguments
 from modelyard_trainer.tasks.detection.offline import prepare
 
 from tests.unit.trainer.datasets import run_document
@@ -36,7 +36,7 @@ ALL_FIELDS = [path for name, model in MODELS.items() for path in fields(model, n
 
 
 def test_every_field_is_mapped_once() -> None:
-    mapped = [each.field for each in TABLE] + list(BATCH_FIELDS)
+    mapped = [each.field for each in TABLE] + list(BATCH_FIELDS) + list(OWN_FIELDS)
     assert sorted([*mapped, *REFUSED]) == sorted(ALL_FIELDS)
     arguments = [each.argument for each in TABLE]
     assert len(set(arguments)) == len(arguments)

@@ -17,6 +17,7 @@ from modelyard_trainer.loop import epochs, guard
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches
 from modelyard_trainer.loop.epochs import EpochLoop, Plan
+from modelyard_trainer.loop.freezing import Freezing
 from modelyard_trainer.loop.guard import Guard, Watch
 from modelyard_trainer.loop.loader import EpochLoader, Place
 from modelyard_trainer.loop.optimizer import build_optimizer
@@ -71,6 +72,8 @@ class Yard:
     epochs: int = 4
     patience: int = 0
     average: bool = False
+    frozen: frozenset[str] = frozenset()
+    thaws_after: int = 0
     asked: Callable[[], bool] = lambda: False
     due: Callable[[Position], bool] = lambda _position: False
     told: list[tuple[int, float, bool, float]] = field(default_factory=list)
@@ -79,6 +82,7 @@ class Yard:
     def __post_init__(self) -> None:
         torch.manual_seed(0)
         model = nn.Linear(1, 1)
+        self.freezing = Freezing(model, self.frozen, self.thaws_after)
         self.batches = Batches(PICTURES, 2, 4)
         self.numbers = Numbers(
             model,
@@ -92,6 +96,7 @@ class Yard:
             batches=self.batches,
             schedule=Schedule(ScheduleName.COSINE, self.epochs, 1, 0.1),
             numbers=self.numbers,
+            freezing=self.freezing,
             plan=Plan(self.epochs, self.patience, "score", seed=1),
             watch=Watch(
                 lambda _epoch, _step, _steps, _losses: None,
@@ -154,6 +159,29 @@ def test_resumed_anywhere_it_ends_with_the_same_numbers() -> None:
         assert torch.equal(one["model"]["weight"], other["model"]["weight"])
         assert torch.equal(one["average"]["model"]["weight"], other["average"]["model"]["weight"])
         assert one["best"] == other["best"]
+        assert rest.told == whole.told[position.epochs :]
+
+
+def test_resumed_on_either_side_of_the_thaw_it_ends_with_the_same_numbers() -> None:
+    def yard(epochs_done: int = 0) -> Yard:
+        return Yard(
+            LineLearner([0.1, 0.2, 0.3, 0.4][epochs_done:]),
+            average=True,
+            frozen=frozenset({"weight"}),
+            thaws_after=2,
+            due=lambda _position: True,
+        )
+
+    whole = yard()
+    begin = whole.numbers.model.state_dict()["weight"].clone()
+    whole.loop.run(Position(0))
+    weights = {position: kept["model"]["weight"] for position, kept in whole.kept.items()}
+    assert torch.equal(weights[Position(2)], begin)
+    assert not torch.equal(weights[Position(2, 2)], begin), "it thaws with the third epoch's first step"
+    for position in (Position(1, 3), Position(2), Position(2, 1), Position(3)):
+        rest = yard(position.epochs)
+        rest.loop.run(rest.numbers.restore(position, whole.kept[position], rest.batches))
+        assert torch.equal(rest.kept[Position(4)]["model"]["weight"], weights[Position(4)])
         assert rest.told == whole.told[position.epochs :]
 
 

@@ -12,6 +12,7 @@ from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.errors import Interrupted
 from modelyard_trainer.loop.batches import Batches
 from modelyard_trainer.loop.drawing import Purpose, draw_from
+from modelyard_trainer.loop.freezing import Freezing
 from modelyard_trainer.loop.guard import Guard, Pace, Watch, refuse_divergence
 from modelyard_trainer.loop.loader import EpochLoader
 from modelyard_trainer.loop.schedule import Schedule
@@ -60,6 +61,7 @@ class EpochLoop:
         batches: their arithmetic.
         schedule: of the learning rate.
         numbers: what changes.
+        freezing: what does not, of all that could.
         plan: how long.
         watch: who is told.
         guard: who keeps snapshots.
@@ -73,12 +75,13 @@ class EpochLoop:
         batches: Batches,
         schedule: Schedule,
         numbers: Numbers,
+        freezing: Freezing,
         plan: Plan,
         watch: Watch,
         guard: Guard,
     ) -> None:
         self._learner, self._loader, self._batches, self._schedule = learner, loader, batches, schedule
-        self._numbers, self._plan, self._watch, self._guard = numbers, plan, watch, guard
+        self._numbers, self._freezing, self._plan, self._watch, self._guard = numbers, freezing, plan, watch, guard
         self._due = Pace(guard.due)
 
     def run(self, start: Position) -> None:
@@ -102,6 +105,7 @@ class EpochLoop:
 
     def _train(self, epoch: int, first: int) -> None:
         self._numbers.model.train()
+        self._freezing.begin(epoch)
         steps = self._batches.count
         for step, batch in enumerate(self._loader.epoch(epoch, first) if first < steps else (), first):
             self._step(epoch, step, batch)

@@ -16,6 +16,7 @@ from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches
 from modelyard_trainer.loop.epochs import EpochLoop, Learner, Plan
+from modelyard_trainer.loop.freezing import Stages, freezing_of
 from modelyard_trainer.loop.guard import Guard, Watch
 from modelyard_trainer.loop.history import History, Write
 from modelyard_trainer.loop.loader import EpochLoader, Pictures
@@ -45,6 +46,7 @@ class Recipe:
         collate: makes a batch of a list of them.
         metric: what epochs are compared by; higher is better.
         write: writes weights as a file.
+        stages: of the backbone, as `training.freeze` counts them.
     """
 
     form: str
@@ -56,6 +58,7 @@ class Recipe:
     collate: Callable[[list[Any]], Any]
     metric: str
     write: Write
+    stages: Stages = ()
 
 
 def settle(deterministic: bool) -> None:
@@ -95,6 +98,13 @@ def fit(
     identity = {**fingerprint(document, data, recipe.classes), **recipe.identity}
     snapshot, refusal = take_up(context, identity, recipe.form)
     batches = Batches(len(recipe.pictures), min(document.batch_size, len(recipe.pictures)), document.step_size)
+    freezing = freezing_of(
+        training,
+        recipe.model,
+        recipe.stages,
+        backbone=len(recipe.stages),
+        name=document.spec.model.architecture,
+    )
     numbers = Numbers(
         model=recipe.model,
         average=Average(recipe.model, training.ema_decay) if training.ema_decay is not None else None,
@@ -124,6 +134,7 @@ def fit(
             training.schedule.name, training.epochs, training.schedule.warmup_epochs, training.schedule.final_fraction
         ),
         numbers=numbers,
+        freezing=freezing,
         plan=Plan(training.epochs, training.patience, recipe.metric, training.seed),
         watch=Watch(StepReports(context.progress), history.add),
         guard=Guard(lambda: context.interruption.asked, context.checkpoints.due, keep),

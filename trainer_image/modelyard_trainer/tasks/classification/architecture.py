@@ -18,6 +18,8 @@ from modelyard_trainer.tasks.libraries import folder_of
 if TYPE_CHECKING:
     from torch import nn
 
+    from modelyard_trainer.tasks.classification.network import Classifier
+
 COIN_CLIP = "coin_clip_vit_b32"
 """Coin-CLIP's network: CLIP's ViT-B/32 with its projection to 512 dimensions, and a linear layer on that."""
 _CLIP, _PROJECTED = "vit_base_patch32_clip_224", 512
@@ -48,7 +50,7 @@ def architectures() -> frozenset[str]:
     return frozenset(found)
 
 
-def build(name: str, classes: int, image_size: int, dropout: float = 0.0) -> nn.Module:
+def build(name: str, classes: int, image_size: int, dropout: float = 0.0) -> Classifier:
     """The network at a random start, from torch's generator: it takes pictures between 0 and 1 and gives logits.
 
     Raises:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
+from modelyard_trainer.loop.freezing import Stages
 from modelyard_trainer.tasks.network import Normalising
 
 _PREFIX = "backbone."
@@ -49,6 +50,19 @@ class Projected(nn.Module):
         """Logits."""
         logits: Tensor = self.head(self.dropout(self.visual(images)))
         return logits
+
+
+def stages_of(model: Classifier) -> Stages:
+    """The stages of a classifier's backbone, by the names of its parameters in the classifier."""
+    from modelyard_trainer.tasks.timm_stages import timm_stages  # noqa: PLC0415 - imports timm, which takes seconds
+
+    if not isinstance(model.backbone, Projected):
+        return timm_stages(model.backbone, _PREFIX)
+    visual = f"{_PREFIX}visual."
+    stages = timm_stages(model.backbone.visual, visual)
+    known = {name for names in stages for name in names}
+    projection = tuple(name for name, _ in model.named_parameters() if name.startswith(visual) and name not in known)
+    return (*stages, projection)
 
 
 def backbone_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

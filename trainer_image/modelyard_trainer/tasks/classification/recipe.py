@@ -21,7 +21,7 @@ from modelyard_trainer.tasks.base import TaskContext
 from modelyard_trainer.tasks.classification.architecture import build
 from modelyard_trainer.tasks.classification.checkpoint import Checkpoint
 from modelyard_trainer.tasks.classification.learner import ClassificationLearner, Examiner, labels_of
-from modelyard_trainer.tasks.classification.network import backbone_weights
+from modelyard_trainer.tasks.classification.network import backbone_weights, stages_of
 
 FORM = "modelyard/classification-training/v1"
 
@@ -71,6 +71,7 @@ def recipe_of(
         collate=collate,
         metric=block.metric.value,
         write=write,
+        stages=stages_of(model),
     )
     return recipe, validation
 

@@ -46,7 +46,6 @@ TABLE: tuple[Mapped, ...] = (
     Mapped("training.workers", "workers"),
     Mapped("training.cache", "cache", _CACHE.__getitem__),
     Mapped("training.save_period", "save_period"),
-    Mapped("training.freeze", "freeze"),
     Mapped("training.deterministic", "deterministic"),
     Mapped("detection.loss.box", "box"),
     Mapped("detection.loss.cls", "cls"),
@@ -77,6 +76,9 @@ TABLE: tuple[Mapped, ...] = (
     Mapped("detection.single_class", "single_cls"),
     Mapped("detection.rect", "rect"),
 )
+
+OWN_FIELDS = ("training.freeze", "training.freeze_backbone", "training.freeze_epochs")
+"""Our own loop does what these say: ultralytics can freeze, and not thaw."""
 
 BATCH_FIELDS = ("training.batch_size", "training.gradient_accumulation")
 """These two become `batch` and `nbs` together.

@@ -13,6 +13,7 @@ from ultralytics.utils.torch_utils import autocast, unwrap_model
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.errors import Interrupted
 from modelyard_trainer.loop.drawing import Purpose, draw_from
+from modelyard_trainer.loop.freezing import Freezing
 from modelyard_trainer.loop.guard import Guard, Pace, Watch, refuse_divergence
 from modelyard_trainer.tasks.detection.schedule import Schedule
 from modelyard_trainer.tasks.detection.state import capture
@@ -34,10 +35,11 @@ class EpochLoop:
         trainer: a YardTrainer that is set up.
         watch: who is told.
         guard: who keeps snapshots.
+        freezing: what is not trained.
     """
 
-    def __init__(self, trainer: Any, watch: Watch, guard: Guard) -> None:
-        self._trainer, self._watch, self._guard = trainer, watch, guard
+    def __init__(self, trainer: Any, watch: Watch, guard: Guard, freezing: Freezing) -> None:
+        self._trainer, self._watch, self._guard, self._freezing = trainer, watch, guard, freezing
         self._steps = len(trainer.train_loader)
         self._schedule = Schedule(
             curve=trainer.lf,
@@ -74,6 +76,7 @@ class EpochLoop:
     def _train(self, epoch: int, first: int) -> None:
         trainer = self._trainer
         trainer._model_train()
+        self._freezing.begin(epoch)
         if not first:
             trainer.tloss = None
         for step, batch in enumerate(trainer.train_loader.epoch(epoch, first) if first < self._steps else (), first):

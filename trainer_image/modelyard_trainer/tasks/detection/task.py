@@ -32,7 +32,7 @@ from modelyard_trainer.tasks.detection.checkpoint import write_weights
 from modelyard_trainer.tasks.detection.offline import prepare
 
 if TYPE_CHECKING:
-    from modelyard_trainer.tasks.detection.trainer import YardTrainer
+    pass
 
 _log = logging.getLogger("modelyard.detection")
 FORMAT = "modelyard/detection-training/v1"
@@ -92,6 +92,7 @@ class DetectionTask:
         """Train with ultralytics, offline, exactly as asked, from where the newest checkpoint ends."""
         prepare(self._context.scratch, self._context.cpus)
         from modelyard_trainer.loop.guard import Guard, Watch  # noqa: PLC0415
+        from modelyard_trainer.tasks.detection.freezing import detector_freezing  # noqa: PLC0415
         from modelyard_trainer.tasks.detection.pictures import linked  # noqa: PLC0415 - imports torch
         from modelyard_trainer.tasks.detection.trainer import YardTrainer  # noqa: PLC0415
 
@@ -139,12 +140,13 @@ class DetectionTask:
                 validation,
                 watch=Watch(StepReports(context.progress), history.add),
                 guard=guard,
+                freezing=partial(detector_freezing, self._document.training, architecture),
                 streams=self._streams,
                 resume=snapshot and Snapshot(snapshot.position, snapshot.state["training"]),
                 workers=self._workers,
             )
             del snapshot  # its tensors take as much memory as the training's, and the trainer lets go of them too
-            _train(trainer)
+            trainer.train()
         return Fit(
             epochs=history.epochs,
             best_epoch=history.best_epoch,
@@ -180,18 +182,6 @@ class DetectionTask:
         from modelyard_trainer.tasks.detection.verify import verify  # noqa: PLC0415 - imports torch
 
         return verify(self._context, data, exports)
-
-
-def _train(trainer: YardTrainer) -> None:
-    try:
-        trainer.train()
-    except RuntimeError as error:
-        if "froze the entire model" in str(error):
-            raise RunError(
-                Reason.SPEC_INVALID,
-                f"spec.training.freeze: {trainer.args.freeze} leaves nothing to train; fewer layers would be right",
-            ) from error
-        raise
 
 
 def _round_up(value: int, multiple: int) -> int:

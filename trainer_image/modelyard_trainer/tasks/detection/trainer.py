@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from modelyard_api.outcome import Reason
@@ -15,6 +15,7 @@ from ultralytics.utils.torch_utils import unwrap_model
 from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.dataset.model import Picture
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.loop.freezing import Freezing
 from modelyard_trainer.loop.guard import Guard, Watch
 from modelyard_trainer.loop.loader import EpochLoader
 from modelyard_trainer.tasks.detection.loader import OrderedPictures
@@ -36,6 +37,7 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
       silent halvings in here.
     - A loss that is no number ends it too, instead of three silent returns to the last checkpoint.
     - Weights are handed out as tensors; nothing is pickled.
+    - What is frozen may thaw.
     - Each epoch is validated once; the best weights are evaluated elsewhere, from the file that is published.
 
     Args:
@@ -44,6 +46,7 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         training, validation: the pictures.
         watch: who is told.
         guard: who keeps snapshots.
+        freezing: says what of the network is not trained.
         streams: see `Order`.
         resume: what to go on from, as `guard.keep` was given it.
         workers: processes that load training pictures; as asked for on a GPU, and none without one, unless given here.
@@ -60,6 +63,7 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         *,
         watch: Watch,
         guard: Guard,
+        freezing: Callable[[Any], Freezing],
         streams: int | None,
         resume: Snapshot | None = None,
         workers: int | None = None,
@@ -67,7 +71,7 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         self._asked = arguments
         self._classes = classes
         self._pictures = {"train": training, "val": validation}
-        self._watch, self._guard = watch, guard
+        self._watch, self._guard, self._freezing = watch, guard, freezing
         self._streams = streams
         self._snapshot = resume
         self._workers = workers
@@ -139,7 +143,7 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         """Set up, then our own loop."""
         self._setup_train()
         self._check_arguments()
-        loop = EpochLoop(self, self._watch, self._guard)
+        loop = EpochLoop(self, self._watch, self._guard, self._freezing(unwrap_model(self.model)))
         self.validator.callbacks = defaultdict(list, on_val_batch_start=[lambda _validator: loop.heed()])
         try:
             loop.run(self._start)
