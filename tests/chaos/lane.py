@@ -61,7 +61,7 @@ class Lane:
         self.proxy.faults.extend(faults)
         await Fate(self.view, self.witness, run, life).play(seconds)
 
-    async def has_left(self, run: str, expected: object, *, tidied: bool = True, seconds: float = 25) -> None:
+    async def has_left(self, run: str, expected: object, *, tidied: bool = True, seconds: float = 60) -> None:
         """Wait until the run has left behind what another life has, and check that it had one Job at a time.
 
         Without `tidied` its Jobs need not have been told to expire, which takes ten seconds.

@@ -16,7 +16,9 @@ from modelyard_cluster import images
 from modelyard_cluster.cache import state_folder
 from modelyard_cluster.load import load
 
+from tests.e2e.closed_network import ClosedNetwork, closed
 from tests.e2e.datasets import small
+from tests.e2e.node import Node
 from tests.e2e.training_runs import SMALL
 from tests.e2e.yard import CLUSTER, Yard, yard_up
 
@@ -42,12 +44,34 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trainer_image(yard: Yard, request: pytest.FixtureRequest) -> str:
-    """The image with torch and ultralytics, in the worker alone: it is large."""
+def worker(yard: Yard) -> Node:
+    """The node that runs train on."""
+    return Node(yard.cluster.engine, yard.cluster.workers()[0])
+
+
+@pytest.fixture(scope="session")
+def closed_network(yard: Yard, worker: Node) -> Iterator[ClosedNetwork]:
+    """Store, intake and name server are all that the worker's pods can reach from now on."""
+    with closed(yard, worker) as network:
+        yield network
+
+
+@pytest.fixture(scope="session")
+def trainer_image(yard: Yard, closed_network: ClosedNetwork, request: pytest.FixtureRequest) -> str:
+    """The image with every task, in the worker alone: it is large. It trains without any other network."""
     with _shown(request):
         image = images.build(yard.cluster.engine, images.TRAINER)
         load(yard.cluster, image, yard.cluster.workers())
     return image
+
+
+@pytest.fixture(autouse=True)
+def _nothing_else_is_tried(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No real training so much as tries to reach anything but store, intake and name server."""
+    yield
+    if request.node.get_closest_marker("training"):
+        network: ClosedNetwork = request.getfixturevalue("closed_network")
+        assert network.tried() == []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

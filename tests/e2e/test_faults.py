@@ -20,11 +20,6 @@ _LONGER = 120
 
 
 @pytest.fixture
-def worker(yard: Yard) -> Node:
-    return Node(yard.cluster.engine, yard.cluster.workers()[0])
-
-
-@pytest.fixture
 def control_plane(yard: Yard) -> Node:
     return Node(yard.cluster.engine, yard.cluster.control_plane)
 

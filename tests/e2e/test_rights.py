@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jwt
 import pytest
@@ -17,16 +16,10 @@ from modelyard_api.run_document import RUN_ANNOTATION
 
 from tests.e2e.kubectl import Object
 from tests.e2e.live_run import LiveRun, epochs_done
+from tests.e2e.other_pods import other_pod, pod
 from tests.e2e.yard import Yard
 
 PROBE = Path(__file__).with_name("intake_probe.py")
-RESTRICTED: dict[str, Any] = {
-    "allowPrivilegeEscalation": False,
-    "readOnlyRootFilesystem": True,
-    "runAsNonRoot": True,
-    "capabilities": {"drop": ["ALL"]},
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 FORGED_EPOCH = 99_000
 
 
@@ -42,10 +35,8 @@ def run(yard: Yard) -> Iterator[LiveRun]:
 @pytest.fixture(scope="module")
 def prober(yard: Yard) -> Iterator[str]:
     """A pod of somebody else's in the same namespace, with Python in it."""
-    yard.kubectl.apply(_pod(yard, "prober", RESTRICTED))
-    yard.kubectl.wait("pod/prober", "condition=Ready", 60)
-    yield "prober"
-    yard.kubectl("delete", "pod", "prober", "--wait=false", "--grace-period=1")
+    with other_pod(yard, "prober") as name:
+        yield name
 
 
 @pytest.mark.parametrize("namespace", ["vision", "modelyard", "kube-system"])
@@ -62,7 +53,7 @@ def test_the_operator_may_not_read_secrets(yard: Yard, namespace: str) -> None:
 
 def test_the_namespace_admits_restricted_pods_only(yard: Yard, run: LiveRun) -> None:
     """Trainer pods run where a pod that is less than `restricted` is refused."""
-    refused = yard.kubectl.refusal("apply", "-f", "-", stdin=json.dumps(_pod(yard, "careless", {})))
+    refused = yard.kubectl.refusal("apply", "-f", "-", stdin=json.dumps(pod(yard, "careless", {})))
 
     assert 'violates PodSecurity "restricted:latest"' in refused
     assert run.pod()["status"]["phase"] == "Running"
@@ -179,16 +170,3 @@ def _unsigned(token: str) -> str:
 def _has_folder(run: LiveRun, folder: str) -> bool:
     script = f"test -d {folder} && echo yes || echo no"
     return run.kubectl("exec", run.pod()["metadata"]["name"], "--", "sh", "-c", script).strip() == "yes"
-
-
-def _pod(yard: Yard, name: str, security: dict[str, Any]) -> Object:
-    container = {
-        "name": name,
-        "image": yard.image,
-        "imagePullPolicy": "Never",
-        "command": ["sleep", "3600"],
-        "securityContext": security,
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
-    }
-    spec = {"containers": [container], "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 1}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}

@@ -9,9 +9,8 @@ from tests.e2e.node import Node
 from tests.e2e.yard import Yard
 
 
-def test_services_outlive_a_full_sync_of_kube_proxy(yard: Yard) -> None:
+def test_services_outlive_a_full_sync_of_kube_proxy(yard: Yard, worker: Node) -> None:
     """Once an hour, and whenever a node's zone changes, kube-proxy lists what it has written and removes the rest."""
-    worker = Node(yard.cluster.engine, yard.cluster.workers()[0])
     before = entries(worker)
     synced = full_syncs(worker)
 
