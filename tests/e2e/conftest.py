@@ -50,6 +50,12 @@ def worker(yard: Yard) -> Node:
 
 
 @pytest.fixture(scope="session")
+def control_plane(yard: Yard) -> Node:
+    """The node that the API server, etcd and the store run on."""
+    return Node(yard.cluster.engine, yard.cluster.control_plane)
+
+
+@pytest.fixture(scope="session")
 def closed_network(yard: Yard, worker: Node) -> Iterator[ClosedNetwork]:
     """Store, intake and name server are all that the worker's pods can reach from now on."""
     with closed(yard, worker) as network:

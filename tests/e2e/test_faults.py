@@ -19,11 +19,6 @@ _LONGER = 120
 """More than the kubelet takes to notice how full a disk is, which it measures once a minute."""
 
 
-@pytest.fixture
-def control_plane(yard: Yard) -> Node:
-    return Node(yard.cluster.engine, yard.cluster.control_plane)
-
-
 def test_the_api_server_and_etcd_are_killed_while_a_run_trains(yard: Yard, control_plane: Node) -> None:
     """Neither is there for a while: the pod trains on, and what it reports later is believed."""
     run = started(yard, "outlives-the-api-server")
