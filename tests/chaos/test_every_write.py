@@ -8,7 +8,7 @@ import pytest
 
 from tests.chaos.conftest import OpenLane
 from tests.chaos.faults import Kill, Refuse, Side
-from tests.chaos.lives import LIVES, SMOOTH
+from tests.chaos.lives import LIVES, SMOOTH, SUSPENDED
 from tests.chaos.recording import Recording
 from tests.chaos.stories import Story, tell
 
@@ -43,6 +43,15 @@ async def test_of_a_smooth_life(recordings: dict[str, Recording], open_lane: Ope
     async with asyncio.TaskGroup() as together:
         together.create_task(tell(open_lane, killed(smooth), lanes=LANES))
         together.create_task(tell(open_lane, refused(smooth), lanes=1, at_once=AT_ONCE))
+
+
+async def test_a_deletion_of_a_job_that_meets_a_conflict_is_repeated(
+    recordings: dict[str, Recording], open_lane: OpenLane
+) -> None:
+    """It was taken for another Job's, and the attempt trained on until the next sweep."""
+    told = [each for each in refused(recordings[SUSPENDED.name]) if str(each.fault) == "409 instead of DELETE jobs #1"]
+    assert len(told) == 1
+    await tell(open_lane, told, lanes=1)
 
 
 @pytest.mark.long

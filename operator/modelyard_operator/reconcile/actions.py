@@ -97,8 +97,13 @@ class ActionRunner:
         try:
             await self._client.delete(paths.job(run.key.namespace, action.name), options)
             WRITES.labels("job-deletion").inc()
-        except (NotFoundError, ConflictError):
+        except NotFoundError:
             return
+        except ConflictError:
+            # Either another Job bears the name by now, or this one was being written: only a look tells.
+            raw = await self._client.get(paths.job(run.key.namespace, action.name))
+            if raw["metadata"]["uid"] == action.uid:
+                raise
 
     async def _limit(self, run: ObservedRun, action: LimitJob) -> None:
         try:
