@@ -14,7 +14,7 @@ from modelyard_operator.domain.observed import RunKey
 from modelyard_operator.domain.settings import RunSettings
 from modelyard_operator.handlers.probes import ProbeServer
 from modelyard_operator.intake.authority_publisher import AuthorityPublisher
-from modelyard_operator.intake.certificates import Certificates, load_certificates, make_certificates
+from modelyard_operator.intake.certificates import Certificates, follow, load_certificates, make_certificates
 from modelyard_operator.intake.forwarding import Forwarder
 from modelyard_operator.intake.keys import SigningKeys
 from modelyard_operator.intake.server import IntakeServer
@@ -53,6 +53,7 @@ class Operator:
     intake: IntakeServer
     authority: AuthorityPublisher
     forwarder: Forwarder
+    certificates: Certificates
     tasks: list[asyncio.Task[None]]
 
     async def start(self) -> None:
@@ -66,6 +67,8 @@ class Operator:
             asyncio.create_task(self.authority.work(), name="authority"),
             asyncio.create_task(self.sweep.keep(self.config.sweep_seconds), name="sweep"),
         ]
+        if (folder := self.config.intake_tls_folder) is not None:
+            self.tasks.append(asyncio.create_task(follow(self.certificates, folder), name="certificates"))
         _log.info("ready", extra={"identity": self.config.identity, "runs": len(self.cache.runs)})
 
     async def stop(self) -> None:
@@ -90,13 +93,13 @@ def assemble(config: Config, client: KubeClient) -> Operator:
     sweep = Sweep(client, cache, reports, queue, config.namespaces)
     lease = Lease(client, config.namespace or client.access.namespace, config.lease_name)
     leadership = Leadership(
-        lease, config.identity, _calling_card(config, certificates), Timing.of(config.lease_seconds)
+        lease, config.identity, lambda: _calling_card(config, certificates), Timing.of(config.lease_seconds)
     )
     authority = AuthorityPublisher(
         client,
         settings.intake_config_map,
         config.identity,
-        certificates.ca,
+        lambda: certificates.ca,
         lambda: namespaces_at_work(cache),
         known=cache.namespaces,
     )
@@ -145,6 +148,7 @@ def assemble(config: Config, client: KubeClient) -> Operator:
         intake=intake,
         authority=authority,
         forwarder=forwarder,
+        certificates=certificates,
         tasks=tasks,
     )
 

@@ -27,7 +27,7 @@ class AuthorityPublisher:
         client: to write with.
         config_map: name of the ConfigMap.
         identity: name of this replica.
-        ca: PEM of its authority.
+        ca: PEM of its authority, as it is now.
         namespaces: those that have runs at work now.
         known: those that have any run. One that has none any more may be deleted and made again.
         look_seconds: between two looks for a new namespace.
@@ -39,7 +39,7 @@ class AuthorityPublisher:
         client: KubeClient,
         config_map: str,
         identity: str,
-        ca: str,
+        ca: Callable[[], str],
         namespaces: Callable[[], Iterable[str]],
         *,
         known: Callable[[], Collection[str]],
@@ -54,7 +54,8 @@ class AuthorityPublisher:
         self._known = known
         self._look_seconds = look_seconds
         self._repeat_seconds = repeat_seconds
-        self._published_at: dict[str, float] = {}
+        self._published: dict[str, tuple[float, str]] = {}
+        """When in which namespace, and what."""
         self._locks: dict[str, asyncio.Lock] = {}
         self._not_before: dict[str, float] = {}
 
@@ -68,14 +69,15 @@ class AuthorityPublisher:
             return
         async with self._locks.setdefault(namespace, asyncio.Lock()):
             if not self._is_published(namespace):
-                await self._publish(namespace)
-                self._published_at[namespace] = asyncio.get_running_loop().time()
+                ca = self._ca()
+                await self._publish(namespace, ca)
+                self._published[namespace] = (asyncio.get_running_loop().time(), ca)
 
     async def work(self) -> None:
         """Publish wherever there are runs, for ever: standbys are sent reports too."""
         while True:
-            for namespace in self._published_at.keys() - set(self._known()):
-                del self._published_at[namespace]
+            for namespace in self._published.keys() - set(self._known()):
+                del self._published[namespace]
             for namespace in set(self._namespaces()):
                 await self._try(namespace)
             await asyncio.sleep(self._look_seconds)
@@ -92,10 +94,10 @@ class AuthorityPublisher:
             _log.warning("the CA was not published", extra={"namespace": namespace, "error": str(error)})
 
     def _is_published(self, namespace: str) -> bool:
-        at = self._published_at.get(namespace)
-        return at is not None and asyncio.get_running_loop().time() < at + self._repeat_seconds
+        at, ca = self._published.get(namespace, (0.0, None))
+        return ca == self._ca() and asyncio.get_running_loop().time() < at + self._repeat_seconds
 
-    async def _publish(self, namespace: str) -> None:
+    async def _publish(self, namespace: str, ca: str) -> None:
         path = paths.config_map(namespace, self._config_map)
         # Each replica owns its own key only, so that server-side apply leaves the others' alone.
         manager = f"modelyard-intake-{self._identity}"[:128]
@@ -107,7 +109,7 @@ class AuthorityPublisher:
                 "namespace": namespace,
                 "labels": {"app.kubernetes.io/managed-by": "modelyard"},
             },
-            "data": {f"{self._identity}.crt": self._ca},
+            "data": {f"{self._identity}.crt": ca},
         }
         published = await self._client.apply(path, body, manager=manager)
         WRITES.labels("intake-ca").inc()

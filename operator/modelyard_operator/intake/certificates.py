@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import logging
 import ssl
 import tempfile
 from collections.abc import Sequence
@@ -15,13 +17,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+_log = logging.getLogger(__name__)
+MOUNTED = ("tls.crt", "tls.key", "ca.crt")
+"""The files of a mounted Secret."""
 _VALID = timedelta(days=3650)
 _CLOCKS_DIFFER = timedelta(hours=1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Certificates:
-    """What the server shows, and what its clients check it against."""
+    """What the server shows, and what its clients check it against. A mounted Secret's change when that does."""
 
     context: ssl.SSLContext
     ca: str
@@ -29,7 +34,13 @@ class Certificates:
 
 
 def make_certificates(names: Sequence[str], owner: str) -> Certificates:
-    """An authority and a server certificate that it signed. Neither key ever leaves the process's memory for long.
+    """An authority and a server certificate that it signed. Neither key ever leaves the process's memory for long."""
+    certificate, key, ca = issue(names, owner)
+    return Certificates(_context(certificate, key), ca.decode("ascii"))
+
+
+def issue(names: Sequence[str], owner: str) -> tuple[bytes, bytes, bytes]:
+    """A server certificate, its key, and a new authority that signed it: PEM, as tls.crt, tls.key and ca.crt.
 
     Args:
         names: host names and addresses that the server is reached by.
@@ -54,7 +65,7 @@ def make_certificates(names: Sequence[str], owner: str) -> Certificates:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    return Certificates(_context(_pem(certificate), _key_pem(key)), _pem(ca).decode("ascii"))
+    return _pem(certificate), _key_pem(key), _pem(ca)
 
 
 def load_certificates(folder: Path) -> Certificates:
@@ -66,6 +77,28 @@ def load_certificates(folder: Path) -> Certificates:
     context = _server_context()
     context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
     return Certificates(context, (folder / "ca.crt").read_text(encoding="ascii"))
+
+
+async def follow(certificates: Certificates, folder: Path, pause: float = 30) -> None:
+    """Show what a mounted Secret holds, for ever: whoever renews it restarts nobody. New connections see it."""
+    seen = _files(folder)
+    while True:
+        await asyncio.sleep(pause)
+        try:
+            found = _files(folder)
+            if found == seen:
+                continue
+            fresh = load_certificates(folder)  # tried apart: half a pair must not be shown
+            certificates.context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+        except (OSError, ValueError) as error:
+            _log.warning("the mounted certificate cannot be used; the one before goes on", extra={"error": str(error)})
+        else:
+            certificates.ca, seen = fresh.ca, found
+            _log.info("the mounted certificate was renewed")
+
+
+def _files(folder: Path) -> list[bytes]:
+    return [(folder / name).read_bytes() for name in MOUNTED]
 
 
 def client_context(ca: str) -> ssl.SSLContext:

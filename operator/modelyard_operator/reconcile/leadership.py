@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,7 +53,7 @@ class Leadership:
     Args:
         lease: the Lease.
         identity: name of this replica.
-        annotations: what others need to forward reports to it.
+        annotations: what others need to forward reports to it, as it is now.
         timing: how long everything takes.
     """
 
@@ -60,7 +61,7 @@ class Leadership:
         self,
         lease: Lease,
         identity: str,
-        annotations: dict[str, str],
+        annotations: Callable[[], dict[str, str]],
         timing: Timing,
     ) -> None:
         self._lease = lease
@@ -140,7 +141,7 @@ class Leadership:
         if found is not None and found.holder and not mine and time.monotonic() <= self._seen_at + found.seconds:
             return
         began = time.monotonic()
-        self._record = await self._lease.hold(found, self._identity, self._timing.duration, self._annotations)
+        self._record = await self._lease.hold(found, self._identity, self._timing.duration, self._annotations())
         self._seen_at = self._renewed_at = began
         await self._step_up()
 
@@ -149,7 +150,7 @@ class Leadership:
         try:
             async with asyncio.timeout(self._timing.give_up):
                 self._record = await self._lease.hold(
-                    self._record, self._identity, self._timing.duration, self._annotations
+                    self._record, self._identity, self._timing.duration, self._annotations()
                 )
         except ConflictError:
             found = await self._lease.read()

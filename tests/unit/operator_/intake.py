@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from modelyard_api.report import AUDIENCE, REPORT_PATH
 from modelyard_operator.domain.observed import RunKey
-from modelyard_operator.intake.certificates import client_context, make_certificates
+from modelyard_operator.intake.certificates import Certificates, client_context, make_certificates
 from modelyard_operator.intake.forwarding import Forwarder
 from modelyard_operator.intake.keys import SigningKeys
 from modelyard_operator.intake.server import IntakeServer
@@ -92,9 +92,9 @@ class Intake:
     _server: IntakeServer | None = None
     _forwarder: Forwarder | None = None
 
-    async def start(self) -> None:
+    async def start(self, certificates: Certificates | None = None) -> None:
         self.remember()
-        certificates = make_certificates(["localhost", "127.0.0.1"], "test")
+        certificates = certificates or make_certificates(["localhost", "127.0.0.1"], "test")
         self.ca = certificates.ca
         self._forwarder = Forwarder(lambda: self.leader, "localhost")
         self._server = IntakeServer(

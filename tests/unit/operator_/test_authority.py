@@ -24,7 +24,7 @@ class Cluster:
 async def test_a_namespace_that_was_deleted_and_made_again_gets_it_again() -> None:
     cluster, with_runs = Cluster(), {"vision", "faces"}
     publisher = AuthorityPublisher(
-        cast("KubeClient", cluster), "ca", "me", "PEM", lambda: (), known=lambda: with_runs, look_seconds=0.01
+        cast("KubeClient", cluster), "ca", "me", lambda: "PEM", lambda: (), known=lambda: with_runs, look_seconds=0.01
     )
     for namespace in ("vision", "faces", "vision"):
         await publisher.prepare(namespace)
@@ -36,3 +36,16 @@ async def test_a_namespace_that_was_deleted_and_made_again_gets_it_again() -> No
     for namespace in ("vision", "faces"):
         await publisher.prepare(namespace)
     assert cluster.published == ["vision", "faces", "vision"]
+
+
+async def test_a_renewed_authority_is_published_at_once() -> None:
+    cluster, authorities = Cluster(), ["old"]
+    publisher = AuthorityPublisher(
+        cast("KubeClient", cluster), "ca", "me", lambda: authorities[-1], lambda: (), known=lambda: {"vision"}
+    )
+    for _ in range(2):
+        await publisher.prepare("vision")
+    authorities.append("new")
+    for _ in range(2):
+        await publisher.prepare("vision")
+    assert cluster.published == ["vision", "vision"]

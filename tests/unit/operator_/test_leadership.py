@@ -109,7 +109,7 @@ async def start(server: LeaseServer) -> Any:
     def begin(name: str) -> Replica:
         work = Work()
         lease = Lease(server.client(name), "modelyard", "modelyard")
-        leadership = Leadership(lease, name, {"name": name}, QUICK)
+        leadership = Leadership(lease, name, lambda: {"name": name}, QUICK)
         leadership.lead(work)
         replica = Replica(leadership, work, asyncio.create_task(leadership.keep()))
         replicas.append(replica)
