@@ -96,7 +96,7 @@ lock: $(UV) ## Resolve the dependencies anew (`make lock UPGRADE=--upgrade` for 
 	$(LOCK) $(UPGRADE) pyproject.toml --all-extras --group dev -o locks/dev.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra operator -c locks/dev.txt -o locks/operator.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra trainer -c locks/dev.txt -o locks/trainer.txt
-	$(LOCK) $(UPGRADE) pyproject.toml --extra classification -c locks/dev.txt -o locks/classification.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --extra reid -c locks/dev.txt -o locks/classification.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra detection -c locks/dev.txt -o locks/detection.txt
 	$(LOCK) $(UPGRADE) --group audit -o locks/audit.txt
 	$(LOCK) $(UPGRADE) --group checkov -o locks/checkov.txt

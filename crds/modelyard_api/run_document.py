@@ -88,6 +88,7 @@ class RunDocument(ApiModel):
         schedule = {
             "warmup_bias_learning_rate": (DEFAULT_WARMUP_BIAS_LEARNING_RATE if bias_rate is None else bias_rate)
             * factor,
+            "eta_min": None if asked.schedule.eta_min is None else asked.schedule.eta_min * factor,
             "warmup_momentum": DEFAULT_WARMUP_MOMENTUM if momentum is None else momentum,
         }
         return asked.model_copy(

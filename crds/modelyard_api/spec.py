@@ -16,6 +16,7 @@ from modelyard_api.classification import Classification
 from modelyard_api.detection import Detection
 from modelyard_api.quantity import quantity
 from modelyard_api.recovery import Recovery
+from modelyard_api.reid import DEFAULT_INSTANCES, Reid
 
 _DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
@@ -95,11 +96,13 @@ class DatasetFormat(StrEnum):
     COCO = "coco"
     IMAGE_FOLDER = "image-folder"
     TABLE = "table"
+    MARKET1501 = "market1501"
 
 
 FORMATS = {
     Task.DETECTION: (DatasetFormat.YOLO, DatasetFormat.COCO),
     Task.CLASSIFICATION: (DatasetFormat.IMAGE_FOLDER, DatasetFormat.TABLE),
+    Task.REID: (DatasetFormat.MARKET1501,),
 }
 """How labels are written, for each task that this version trains."""
 
@@ -131,7 +134,8 @@ class Dataset(ApiModel):
             description="How labels are written. For detection: yolo (images/ and labels/ with a text file for each "
             "picture, and data.yaml) or coco (one JSON file). For classification: image-folder (a folder for each "
             "class, below train/, val/ and test/ or in one tree) or table (one file that spec.classification.table "
-            "describes)."
+            "describes). For reid: market1501 (bounding_box_train/, query/ and bounding_box_test/ with pictures named "
+            "as in Market-1501, 0001_c1s1_000151_01.jpg, or as in DukeMTMC-reID, 0001_c1_f0046182.jpg)."
         ),
     ] = DatasetFormat.YOLO
     validation_split: Annotated[
@@ -173,7 +177,7 @@ class Model(ApiModel):
         Matches("must be the name of an architecture, such as yolov5nu", (r"^[A-Za-z0-9][A-Za-z0-9._-]*$",)),
         Field(
             description="Name of the architecture, such as yolov5nu (ultralytics, for detection) or resnet18 (timm, "
-            "for classification). It starts at random."
+            "for classification) or osnet_x1_0 (torchreid, for reid). It starts at random."
         ),
     ]
 
@@ -190,6 +194,7 @@ class OptimizerName(StrEnum):
     SGD = "SGD"
 
 
+_WITH_AMSGRAD = (OptimizerName.ADAMW, OptimizerName.ADAM)
 _WITH_BETAS = (
     OptimizerName.ADAMW,
     OptimizerName.ADAM,
@@ -209,6 +214,18 @@ class Optimizer(ApiModel):
             path=".beta2",
             holds=lambda optimizer: optimizer.beta2 is None or optimizer.name in _WITH_BETAS,
         ),
+        Rule(
+            "!has(self.eps) || self.name != 'SGD'",
+            "is not for SGD, which divides by nothing; leave it out",
+            path=".eps",
+            holds=lambda optimizer: optimizer.eps is None or optimizer.name is not OptimizerName.SGD,
+        ),
+        Rule(
+            f"!has(self.amsgrad) || self.name in {[name.value for name in _WITH_AMSGRAD]}",
+            "is for AdamW and Adam only; leave it out",
+            path=".amsgrad",
+            holds=lambda optimizer: optimizer.amsgrad is None or optimizer.name in _WITH_AMSGRAD,
+        ),
     )
 
     name: Annotated[OptimizerName, Field(description="Which optimizer.")] = OptimizerName.ADAMW
@@ -222,6 +239,22 @@ class Optimizer(ApiModel):
         float | None,
         Field(ge=0, lt=1, description="Second beta of the Adam family; 0.999 without it. Not for detection."),
     ] = None
+    eps: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1,
+            description="What is added to what updates are divided by, in the Adam family and RMSProp; 1.0e-8 without "
+            "it. Not for detection.",
+        ),
+    ] = None
+    amsgrad: Annotated[
+        bool | None,
+        Field(
+            description="Divide by the largest second moment so far instead of the present one, in AdamW and Adam. Not "
+            "for detection."
+        ),
+    ] = None
     weight_decay: Annotated[
         float, Field(ge=0, le=1, description="Weight decay, of weights only: not of biases and normalisation.")
     ] = 5e-4
@@ -232,16 +265,61 @@ class ScheduleName(StrEnum):
 
     COSINE = "cosine"
     LINEAR = "linear"
+    SINGLE_STEP = "single-step"
+    MULTI_STEP = "multi-step"
 
 
 DEFAULT_WARMUP_MOMENTUM, DEFAULT_WARMUP_BIAS_LEARNING_RATE = 0.8, 0.1
 """Detection's, as in ultralytics."""
 
 
+DEFAULT_GAMMA = 0.1
+_STEPS = (ScheduleName.SINGLE_STEP, ScheduleName.MULTI_STEP)
+
+
 class Schedule(ApiModel):
     """How the learning rate changes over the epochs."""
 
-    name: Annotated[ScheduleName, Field(description="Shape of the fall.")] = ScheduleName.COSINE
+    rules: ClassVar = (
+        Rule(
+            "(self.name == 'single-step') == has(self.stepEpochs)",
+            "must be said for single-step, and left out for any other schedule",
+            path=".stepEpochs",
+            holds=lambda schedule: (schedule.name is ScheduleName.SINGLE_STEP) == (schedule.step_epochs is not None),
+        ),
+        Rule(
+            "(self.name == 'multi-step') == (self.milestones.size() > 0)",
+            "must be said for multi-step, and left out for any other schedule",
+            path=".milestones",
+            holds=lambda schedule: (schedule.name is ScheduleName.MULTI_STEP) == bool(schedule.milestones),
+        ),
+        Rule(
+            f"!has(self.gamma) || self.name in {[name.value for name in _STEPS]}",
+            "is for single-step and multi-step only; leave it out",
+            path=".gamma",
+            holds=lambda schedule: schedule.gamma is None or schedule.name in _STEPS,
+        ),
+        Rule(
+            "!has(self.restartEpochs) || self.name == 'cosine'",
+            "is for cosine only; leave it out",
+            path=".restartEpochs",
+            holds=lambda schedule: schedule.restart_epochs is None or schedule.name is ScheduleName.COSINE,
+        ),
+        Rule(
+            "!has(self.etaMin) || self.name == 'cosine'",
+            "is for cosine only; leave it out",
+            path=".etaMin",
+            holds=lambda schedule: schedule.eta_min is None or schedule.name is ScheduleName.COSINE,
+        ),
+    )
+
+    name: Annotated[
+        ScheduleName,
+        Field(
+            description="Shape of the fall: cosine or linear to the last epoch, a factor every so many epochs "
+            "(single-step) or after the epochs that are named (multi-step)."
+        ),
+    ] = ScheduleName.COSINE
     warmup_epochs: Annotated[
         float,
         Field(
@@ -271,8 +349,42 @@ class Schedule(ApiModel):
     ] = None
     final_fraction: Annotated[
         float,
-        Field(gt=0, le=1, description="The last epoch's learning rate as a fraction of the initial one."),
+        Field(
+            gt=0,
+            le=1,
+            description="The last epoch's learning rate as a fraction of the initial one; for cosine and linear.",
+        ),
     ] = 0.01
+    step_epochs: Annotated[
+        int | None,
+        Field(ge=1, le=100_000, description="Epochs after each of which the rate is multiplied with gamma."),
+    ] = None
+    milestones: Annotated[
+        list[Annotated[int, Field(ge=1, le=100_000)]],
+        Atomic(),
+        Field(max_length=64, description="Epochs after which the rate is multiplied with gamma, such as [30, 50]."),
+    ] = []
+    gamma: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description=f"Factor of single-step and multi-step; {DEFAULT_GAMMA:g} without it.",
+        ),
+    ] = None
+    restart_epochs: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=100_000,
+            description="Epochs after which cosine begins anew at the initial learning rate (warm restarts, SGDR); "
+            "without it one fall lasts to the end.",
+        ),
+    ] = None
+    eta_min: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Learning rate at the end of a fall, in place of finalFraction; for cosine."),
+    ] = None
 
 
 class MixedPrecision(StrEnum):
@@ -323,6 +435,14 @@ class Training(ApiModel):
             "must leave at least one of spec.training.epochs in which everything is trained; 0 freezes for all",
             path=".freezeEpochs",
             holds=lambda training: training.freeze_epochs < training.epochs,
+        ),
+        Rule(
+            "!has(self.schedule.etaMin) || self.schedule.etaMin < self.optimizer.learningRate",
+            "must be below spec.training.optimizer.learningRate, from which the rate falls to it",
+            path=".schedule.etaMin",
+            holds=lambda training: (
+                training.schedule.eta_min is None or training.schedule.eta_min < training.optimizer.learning_rate
+            ),
         ),
     )
 
@@ -406,6 +526,15 @@ class Training(ApiModel):
             description="Epochs after which what freeze or freezeBackbone froze is trained too; 0 leaves it frozen.",
         ),
     ] = 0
+    evaluate_every: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100_000,
+            description="Epochs from one look at the validation pictures to the next; the last epoch always has one. "
+            "Between them no epoch becomes the best. Not for detection, which looks after each.",
+        ),
+    ] = 1
     gradient_clip: Annotated[
         float | None,
         Field(
@@ -684,6 +813,10 @@ _DETECTIONS_OWN: tuple[tuple[str, _Read], ...] = (
 """Fields that only ultralytics' schedule has."""
 _NOT_FOR_DETECTION: tuple[tuple[str, _Read], ...] = (
     ("optimizer.beta2", lambda training: training.optimizer.beta2),
+    ("optimizer.eps", lambda training: training.optimizer.eps),
+    ("optimizer.amsgrad", lambda training: training.optimizer.amsgrad),
+    ("schedule.restartEpochs", lambda training: training.schedule.restart_epochs),
+    ("schedule.etaMin", lambda training: training.schedule.eta_min),
     ("gradientClip", lambda training: training.gradient_clip),
     ("emaDecay", lambda training: training.ema_decay),
 )
@@ -740,10 +873,19 @@ def _not_for_detection(field: str, read: _Read) -> Rule:
     )
 
 
+_TOGETHER = (
+    f"!has(self.reid) ? {DEFAULT_INSTANCES} : self.reid.kTfm * ("
+    "self.reid.sampler.name == 'identity' ? "
+    "self.reid.sampler.numInstances * self.reid.sampler.?numDatasets.orValue(1) : "
+    "self.reid.sampler.name == 'camera' ? self.reid.sampler.?numCams.orValue(1) : "
+    "self.reid.sampler.?numDatasets.orValue(1))"
+)
+"""`Reid.together` in CEL."""
+
 SPEC_RULES = (
     Rule(
-        "self.task in ['detection', 'classification']",
-        "must be detection or classification, the tasks that this version trains",
+        f"self.task in {[task.value for task in FORMATS]}",
+        f"must be {', '.join(list(FORMATS)[:-1])} or {list(FORMATS)[-1]}, the tasks that this version trains",
         path=".task",
         holds=lambda spec: spec.task in FORMATS,
     ),
@@ -783,6 +925,33 @@ SPEC_RULES = (
         f"must be said for classification, where {DETECTION_IMAGE_SIZE} fits none; 224 fits most architectures",
         path=".training.imageSize",
         holds=lambda spec: spec.task is not Task.CLASSIFICATION or spec.training.image_size != DETECTION_IMAGE_SIZE,
+    ),
+    Rule(
+        f"self.task != 'reid' || self.training.imageSize == {DETECTION_IMAGE_SIZE}",
+        "is not for reid, whose pictures are spec.reid.height x width; leave it out",
+        path=".training.imageSize",
+        holds=lambda spec: spec.task is not Task.REID or spec.training.image_size == DETECTION_IMAGE_SIZE,
+    ),
+    Rule(
+        f"self.task != 'reid' || self.training.batchSize % ({_TOGETHER}) == 0",
+        "must be a multiple of what spec.reid.sampler puts together: numInstances (4 by default) times numDatasets for "
+        "identity, numCams for camera, numDatasets for dataset, and kTfm times that",
+        path=".training.batchSize",
+        holds=lambda spec: spec.task is not Task.REID or spec.training.batch_size % (spec.reid or Reid()).together == 0,
+    ),
+    Rule(
+        "self.task != 'detection' || self.training.evaluateEvery == 1",
+        "must be 1 for detection, which looks at the validation pictures after each epoch",
+        path=".training.evaluateEvery",
+        holds=lambda spec: spec.task is not Task.DETECTION or spec.training.evaluate_every == 1,
+    ),
+    Rule(
+        "self.task != 'detection' || self.training.schedule.name in ['cosine', 'linear']",
+        "must be cosine or linear for detection",
+        path=".training.schedule.name",
+        holds=lambda spec: (
+            spec.task is not Task.DETECTION or spec.training.schedule.name in {ScheduleName.COSINE, ScheduleName.LINEAR}
+        ),
     ),
     *(_detections_own(field, read) for field, read in _DETECTIONS_OWN),
     *(_not_for_detection(field, read) for field, read in _NOT_FOR_DETECTION),
@@ -833,7 +1002,8 @@ class TrainingRunSpec(ApiModel):
     rules: ClassVar = SPEC_RULES
 
     task: Annotated[
-        Task, Field(description="What kind of model is trained. This version trains detection and classification.")
+        Task,
+        Field(description="What kind of model is trained. This version trains detection, classification and reid."),
     ]
     dataset: Annotated[Dataset, Field(description="The pictures and labels that the model learns from.")]
     model: Annotated[Model, Field(description="What is trained.")]
@@ -844,6 +1014,10 @@ class TrainingRunSpec(ApiModel):
     classification: Annotated[
         Classification | None,
         Field(description="What only classification knows: labels, augmentation and the metric."),
+    ] = None
+    reid: Annotated[
+        Reid | None,
+        Field(description="What only re-identification knows: folders, batches, losses and how it is measured."),
     ] = None
     export: Annotated[
         list[Export],

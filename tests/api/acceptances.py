@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.api.manifests import CLASSIFICATION, TABLE, Changes
+from tests.api.manifests import CLASSIFICATION, REID, TABLE, Changes
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,53 @@ ACCEPTED = (
                 "dropout": 0.2,
                 "metric": "accuracy",
             },
+        },
+    ),
+    Acceptance("as little as can be said of a re-identification", REID),
+    Acceptance(
+        "a re-identification with everything",
+        {
+            **REID,
+            "spec.training.batchSize": 64,
+            "spec.training.epochs": 120,
+            "spec.training.evaluateEvery": 5,
+            "spec.training.freezeBackbone": True,
+            "spec.training.freezeEpochs": 5,
+            "spec.training.optimizer": {"name": "AdamW", "learningRate": 0.00035, "eps": 1e-8, "amsgrad": True},
+            "spec.training.schedule": {"name": "cosine", "warmupEpochs": 0, "restartEpochs": 40, "etaMin": 1e-7},
+            "spec.reid": {
+                "sources": ["market1501", "dukemtmcreid"],
+                "targets": ["market1501", "dukemtmcreid"],
+                "combineAll": True,
+                "loadTrainTargets": True,
+                "height": 256,
+                "width": 128,
+                "normalize": True,
+                "augment": {
+                    "randomFlip": 0.5,
+                    "randomCrop": 0.5,
+                    "colorJitter": {"brightness": 0.2, "contrast": 0.15, "saturation": 0.1, "hue": 0.05},
+                    "randomGrayScale": 0.2,
+                    "randomErase": 0.5,
+                },
+                "kTfm": 2,
+                "sampler": {"name": "identity", "numInstances": 4, "numCams": 8, "numDatasets": 2},
+                "loss": {"weightT": 1, "weightX": 0.5, "margin": 0.3, "labelSmoothing": 0.1},
+                "metric": "rank1",
+                "ranks": [1, 5, 10, 20],
+                "distance": "cosine",
+                "useMetricCuhk03": True,
+                "rerank": {"k1": 20, "k2": 6, "original": 0.3},
+                "visrankTopk": 10,
+            },
+        },
+    ),
+    Acceptance(
+        "softmax alone, and a rate that falls in steps",
+        {
+            **REID,
+            "spec.training.schedule": {"name": "multi-step", "warmupEpochs": 0, "milestones": [30, 60], "gamma": 0.3},
+            "spec.reid": {"loss": {"weightT": 0}, "sampler": {"name": "camera", "numCams": 4}},
         },
     ),
     Acceptance("angles in bins", {**TABLE, "spec.classification.table.label": {"field": "angle", "binDegrees": 3}}),

@@ -38,6 +38,12 @@ TABLE: Changes = {
     "spec.classification": {"table": {"label": {"field": "type"}}, "augment": {"horizontalFlip": 0}},
 }
 """Changes that make a classification by a metadata table of it."""
+REID: Changes = {
+    "spec.task": "reid",
+    "spec.dataset.format": "market1501",
+    "spec.model.architecture": "osnet_x1_0",
+}
+"""Changes that make a re-identification of it."""
 
 
 def changed(changes: Changes, base: Manifest = RIGHT) -> Manifest:
@@ -47,7 +53,9 @@ def changed(changes: Changes, base: Manifest = RIGHT) -> Manifest:
         *parents, last = path.split(".")
         place: Any = result
         for part in parents:
-            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
+            if not isinstance(place, list) and place.get(part) is None:
+                place[part] = {}
+            place = place[int(part) if isinstance(place, list) else part]
         if value is ABSENT:
             place.pop(last, None)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.api.manifests import ABSENT, CLASSIFICATION, TABLE, Changes
+from tests.api.manifests import ABSENT, CLASSIFICATION, REID, TABLE, Changes
 
 A_NAME = (
     "must be a Kubernetes name: lower-case letters, digits, hyphens and dots, and on both sides of each dot a letter "
@@ -53,9 +53,9 @@ BY_RULES = (
             f"the task {task}",
             {"spec.task": task},
             "spec.task",
-            "must be detection or classification, the tasks that this version trains",
+            "must be detection, classification or reid, the tasks that this version trains",
         )
-        for task in ("face-id", "reid")
+        for task in ("face-id",)
     ),
     # Where the data comes from and the results go
     Refusal(
@@ -225,7 +225,154 @@ BY_RULES = (
             f"spec.training.{field}",
             "is not for detection; leave it out",
         )
-        for field in ("optimizer.beta2", "gradientClip", "emaDecay")
+        for field in ("optimizer.beta2", "optimizer.eps", "gradientClip", "emaDecay")
+    ),
+    Refusal(
+        "a detector's AMSGrad",
+        {"spec.training.optimizer.amsgrad": True},
+        "spec.training.optimizer.amsgrad",
+        "is not for detection; leave it out",
+    ),
+    Refusal(
+        "a detector's warm restarts",
+        {"spec.training.schedule.restartEpochs": 10},
+        "spec.training.schedule.restartEpochs",
+        "is not for detection; leave it out",
+    ),
+    Refusal(
+        "a detector's lowest rate",
+        {"spec.training.schedule.etaMin": 1e-6},
+        "spec.training.schedule.etaMin",
+        "is not for detection; leave it out",
+    ),
+    Refusal(
+        "a detector that is looked at every other epoch",
+        {"spec.training.evaluateEvery": 2},
+        "spec.training.evaluateEvery",
+        "must be 1 for detection, which looks at the validation pictures after each epoch",
+    ),
+    Refusal(
+        "a detector whose rate falls in steps",
+        {"spec.training.schedule": {"name": "single-step", "stepEpochs": 20}},
+        "spec.training.schedule.name",
+        "must be cosine or linear for detection",
+    ),
+    *(
+        Refusal(
+            f"{name} without {field}",
+            {**REID, "spec.training.schedule": {"name": name}},
+            f"spec.training.schedule.{field}",
+            f"must be said for {name}, and left out for any other schedule",
+        )
+        for name, field in (("single-step", "stepEpochs"), ("multi-step", "milestones"))
+    ),
+    Refusal(
+        "a factor of a curve without steps",
+        {**REID, "spec.training.schedule": {"gamma": 0.5}},
+        "spec.training.schedule.gamma",
+        "is for single-step and multi-step only; leave it out",
+    ),
+    *(
+        Refusal(
+            f"{field} of a line",
+            {**REID, "spec.training.schedule": {"name": "linear", field: value}},
+            f"spec.training.schedule.{field}",
+            "is for cosine only; leave it out",
+        )
+        for field, value in (("restartEpochs", 5), ("etaMin", 1e-6))
+    ),
+    Refusal(
+        "a rate that falls upwards",
+        {**REID, "spec.training.schedule.etaMin": 0.1},
+        "spec.training.schedule.etaMin",
+        "must be below spec.training.optimizer.learningRate, from which the rate falls to it",
+    ),
+    Refusal(
+        "SGD with an eps",
+        {**REID, "spec.training.optimizer": {"name": "SGD", "eps": 1e-8}},
+        "spec.training.optimizer.eps",
+        "is not for SGD, which divides by nothing; leave it out",
+    ),
+    Refusal(
+        "AMSGrad of another optimizer",
+        {**REID, "spec.training.optimizer": {"name": "RAdam", "amsgrad": True}},
+        "spec.training.optimizer.amsgrad",
+        "is for AdamW and Adam only; leave it out",
+    ),
+    # Re-identification
+    Refusal(
+        "re-identification's block with another task",
+        {"spec.reid": {}},
+        "spec.reid",
+        "is for task reid only; leave it out",
+    ),
+    Refusal(
+        "a re-identification by image folders",
+        {**REID, "spec.dataset.format": "image-folder"},
+        "spec.dataset.format",
+        "must be market1501 for reid",
+    ),
+    Refusal(
+        "squares of persons",
+        {**REID, "spec.training.imageSize": 256},
+        "spec.training.imageSize",
+        "is not for reid, whose pictures are spec.reid.height x width; leave it out",
+    ),
+    *(
+        Refusal(
+            f"a batch that {what} does not divide",
+            {**REID, **changes},
+            "spec.training.batchSize",
+            "must be a multiple of what spec.reid.sampler puts together: numInstances (4 by default) times numDatasets "
+            "for identity, numCams for camera, numDatasets for dataset, and kTfm times that",
+        )
+        for what, changes in (
+            ("four", {"spec.training.batchSize": 30}),
+            ("numInstances", {"spec.reid.sampler.numInstances": 5}),
+            ("kTfm", {"spec.reid.kTfm": 3}),
+            ("numDatasets", {"spec.reid.sampler.numDatasets": 3}),
+            ("numCams", {"spec.reid": {"loss": {"weightT": 0}, "sampler": {"name": "camera", "numCams": 6}}}),
+        )
+    ),
+    Refusal(
+        "triplets of any pictures",
+        {**REID, "spec.reid.sampler": {"name": "random"}},
+        "spec.reid.sampler.name",
+        "must be identity for the triplet loss, which compares pictures of one person in a batch; or set loss.weightT "
+        "to 0",
+    ),
+    *(
+        Refusal(
+            f"the sampler {name} without {field}",
+            {**REID, "spec.reid": {"loss": {"weightT": 0}, "sampler": {"name": name}}},
+            f"spec.reid.sampler.{field}",
+            f"must be said for the sampler {name}, such as {example}",
+        )
+        for name, field, example in (("camera", "numCams", 4), ("dataset", "numDatasets", 2))
+    ),
+    *(
+        Refusal(
+            f"{field} of any pictures",
+            {**REID, "spec.reid": {"loss": {"weightT": 0}, "sampler": {"name": "random", field: 2}}},
+            f"spec.reid.sampler.{field}",
+            f"is for the samplers identity and {name} only; leave it out",
+        )
+        for name, field in (("camera", "numCams"), ("dataset", "numDatasets"))
+    ),
+    *(
+        Refusal(
+            f"{field} elsewhere",
+            {**REID, f"spec.reid.{field}": ["market1501", "/etc"]},
+            f"spec.reid.{field}[1]",
+            "must be a path below the data set's folder, such as metadata/metadata.json",
+        )
+        for field in ("sources", "targets")
+    ),
+    Refusal(
+        "no loss at all",
+        {**REID, "spec.reid.loss": {"weightT": 0, "weightX": 0}},
+        "spec.reid.loss",
+        "must leave a loss: weightT or weightX must be above 0",
     ),
     Refusal(
         "SGD with a second beta",

@@ -107,7 +107,7 @@ def test_a_snapshot_is_used_for_its_own_training_only(tmp_path: Path) -> None:
     data = check(make_dataset(tmp_path / "data"))
     wanted = fingerprint(run_document(), data, data.classes)
     files = {"best.pt": tmp_path, "last.pt": tmp_path}
-    state = {"format": FORMAT, "fingerprint": wanted}
+    state = {"format": FORMAT, "fingerprint": wanted, "history": {"best": {"epoch": 1}}}
     assert why_not(Snapshot(Position(2, 3), state, files), wanted, FORMAT) is None
     assert why_not(Snapshot(Position(0, 3), state), wanted, FORMAT) is None
     assert why_not(Snapshot(Position(2, 3), state), wanted, FORMAT) == (

@@ -16,7 +16,7 @@ from modelyard_trainer.checkpoints.keeper import History
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.environment import describe_environment
 from modelyard_trainer.report_page import render_report
-from modelyard_trainer.tasks.base import Epoch, Evaluation, Fit, Verified
+from modelyard_trainer.tasks.base import Epoch, Evaluation, Fit, Verified, metric_names
 
 METRICS_FILE, LABELS_FILE, SPLIT_FILE, LOG_FILE = "metrics.csv", "labels.json", "split.json", "training.log"
 
@@ -103,7 +103,7 @@ def write_metrics(epochs: Sequence[Epoch], path: Path) -> None:
     """One row an epoch: its number, its seconds and its metrics."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        names = list(epochs[0].metrics) if epochs else []
+        names = metric_names(epochs)
         writer.writerow(["epoch", "seconds", *names])
         for epoch in epochs:
             values = [epoch.metrics.get(name) for name in names]

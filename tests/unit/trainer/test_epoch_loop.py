@@ -71,6 +71,7 @@ class Yard:
     learner: LineLearner = field(default_factory=LineLearner)
     epochs: int = 4
     patience: int = 0
+    evaluate_every: int = 1
     average: bool = False
     frozen: frozenset[str] = frozenset()
     thaws_after: int = 0
@@ -97,10 +98,12 @@ class Yard:
             schedule=Schedule(ScheduleName.COSINE, self.epochs, 1, 0.1),
             numbers=self.numbers,
             freezing=self.freezing,
-            plan=Plan(self.epochs, self.patience, "score", seed=1),
+            plan=Plan(self.epochs, self.patience, "score", seed=1, evaluate_every=self.evaluate_every),
             watch=Watch(
                 lambda _epoch, _step, _steps, _losses: None,
-                lambda epoch, metrics, best, _weights: self.told.append((epoch, metrics["score"], best, metrics["lr"])),
+                lambda epoch, metrics, best, _weights: self.told.append(
+                    (epoch, metrics.get("score", math.nan), best, metrics["lr"])
+                ),
             ),
             guard=Guard(self.asked, self.due, self.kept.__setitem__),
         )
@@ -119,6 +122,19 @@ def test_patience_ends_it_and_its_end_is_kept() -> None:
     yard.loop.run(Position(0))
     assert [each[0] for each in yard.told] == [1, 2, 3]
     assert list(yard.kept) == [Position(3)]
+
+
+def test_between_two_validations_no_epoch_is_the_best_and_the_last_always_has_one() -> None:
+    yard = Yard(LineLearner([0.5, 0.6, 0.7]), epochs=5, evaluate_every=2)
+    yard.loop.run(Position(0))
+    assert [each[0] for each in yard.told if each[2]] == [2, 4, 5]
+    assert [each[0] for each in yard.told if math.isnan(each[1])] == [1, 3]
+
+
+def test_patience_waits_for_a_validation() -> None:
+    yard = Yard(LineLearner([0.5, 0.4, 0.9]), epochs=6, patience=1, evaluate_every=2)
+    yard.loop.run(Position(0))
+    assert [each[0] for each in yard.told] == [1, 2, 3, 4]
 
 
 def test_the_average_is_what_is_validated() -> None:

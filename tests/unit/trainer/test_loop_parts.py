@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from modelyard_api.spec import MixedPrecision, OptimizerName, ScheduleName
+from modelyard_api.spec import MixedPrecision, OptimizerName, ScheduleName, Training
 from modelyard_api.spec import Optimizer as Asked
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches, without_a_lone_picture
+from modelyard_trainer.loop.dealing import batches_of, deal
 from modelyard_trainer.loop.optimizer import build_optimizer
 from modelyard_trainer.loop.precision import Precision
 from modelyard_trainer.loop.sampling import Balanced, shuffled
@@ -69,6 +70,39 @@ def test_the_rate_rises_and_falls_by_the_pictures_seen(name: ScheduleName, done:
     assert schedule.factor(done) == pytest.approx(factor)
 
 
+@pytest.mark.parametrize(
+    ("asked", "factors"),
+    [
+        # done, and the rate as a fraction: an epoch's last step is still the epoch's own
+        ({"name": "single-step", "stepEpochs": 2}, {0.5: 1, 2: 1, 2.5: 0.1, 4: 0.1, 4.1: 0.01, 10: 1e-4}),
+        ({"name": "multi-step", "milestones": [3, 8], "gamma": 0.5}, {3: 1, 3.5: 0.5, 8: 0.5, 8.25: 0.25}),
+        ({"restartEpochs": 4, "etaMin": 0.02}, {2: 0.6, 4: 0.2, 4.001: 1, 6: 0.6, 8: 0.2, 10: 0.6}),
+        ({"etaMin": 0, "warmupEpochs": 2}, {1: 0.5, 2: 1, 6: 0.5, 10: 0}),
+        ({"name": "multi-step", "milestones": [3], "warmupEpochs": 2}, {1: 0.5, 2.5: 1, 3.5: 0.1}),
+    ],
+)
+def test_the_rate_falls_as_asked(asked: dict[str, Any], factors: dict[float, float]) -> None:
+    training = Training.model_validate(
+        {"epochs": 10, "optimizer": {"learningRate": 0.1}, "schedule": {"warmupEpochs": 0, **asked}}
+    )
+    schedule = Schedule.of(training)
+    assert {done: schedule.factor(done) for done in factors} == pytest.approx(factors, abs=1e-5)
+
+
+def test_steps_are_those_of_torchs_own_schedulers() -> None:
+    for asked, made in (
+        ({"name": "single-step", "stepEpochs": 3}, lambda o: torch.optim.lr_scheduler.StepLR(o, 3)),
+        ({"name": "multi-step", "milestones": [2, 5]}, lambda o: torch.optim.lr_scheduler.MultiStepLR(o, [2, 5])),
+    ):
+        ours = Schedule.of(Training.model_validate({"epochs": 9, "schedule": {"warmupEpochs": 0, **asked}}))
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        theirs = made(optimizer)
+        for epoch in range(9):
+            assert ours.factor(epoch + 0.5) == pytest.approx(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            theirs.step()
+
+
 def test_without_warm_up_the_first_rate_is_nearly_the_initial_one() -> None:
     assert Schedule(ScheduleName.COSINE, 100, 0, 0.01).factor(0.001) == pytest.approx(1, abs=1e-6)
 
@@ -88,6 +122,25 @@ def test_each_optimizer_is_what_was_asked_for(name: OptimizerName) -> None:
     group = build_optimizer(nn.Linear(2, 2), asked).param_groups[0]
     assert type(build_optimizer(nn.Linear(2, 2), asked)).__name__.lower() == name.value.lower()
     assert (group["betas"] if betas else group["momentum"]) == ((0.8, 0.95) if betas else 0.8)
+
+
+def test_eps_and_amsgrad_reach_the_optimizer() -> None:
+    asked = Asked(name=OptimizerName.ADAMW, eps=1e-6, amsgrad=True)
+    group = build_optimizer(nn.Linear(2, 2), asked).param_groups[0]
+    assert (group["eps"], group["amsgrad"]) == (1e-6, True)
+
+
+@pytest.mark.parametrize(
+    ("counts", "kinds"), [([5, 1, 1], 2), ([3, 3, 3], 3), ([4, 7, 2, 9, 1], 3), ([1], 1), ([2], 2)]
+)
+def test_dealt_batches_hold_as_many_different_kinds_as_asked(counts: list[int], kinds: int) -> None:
+    groups = [[(kind, number) for number in range(count)] for kind, count in enumerate(counts)]
+    for seed in range(20):
+        batches = deal(groups, kinds, np.random.default_rng(seed))
+        assert len(batches) == batches_of(counts, kinds)
+        assert all(len({kind for kind, _ in batch}) == len(batch) == kinds for batch in batches)
+        used = [group for batch in batches for group in batch]
+        assert len(set(used)) == len(used)
 
 
 def test_the_average_follows_and_can_be_taken_up_again() -> None:

@@ -1,4 +1,4 @@
-"""Squares as what a loader hands out: bytes, and the number of the picture. Imports torch."""
+"""Pictures as what a loader hands out: bytes, and the number of the picture. Imports torch."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from modelyard_trainer.imaging.augment import Augment
+from modelyard_trainer.imaging.augment import Transform
 from modelyard_trainer.imaging.squares import Squares
 from modelyard_trainer.loop.drawing import Purpose, drawing
 from modelyard_trainer.loop.loader import Place
 from modelyard_trainer.loop.sampling import Order
 
 Numbered = tuple[Tensor, int]
-"""A picture as (3, side, side) bytes, RGB, and its number."""
+"""A picture as (3, height, width) bytes, RGB, and its number."""
 
 
 class TrainingPictures:
     """Augmented pictures by their place in the training: one place always gives the same.
 
     Args:
-        squares: of `augment.source_side` pixels.
+        squares: of as many pixels as `augment` wants.
         order: which picture comes when.
         augment: varies it.
         seed: of the run.
         count: how many of each epoch's pictures are used.
     """
 
-    def __init__(self, squares: Squares, order: Order, augment: Augment, seed: int, count: int) -> None:
+    def __init__(self, squares: Squares, order: Order, augment: Transform, seed: int, count: int) -> None:
         self._squares, self._order, self._augment, self._seed, self._count = squares, order, augment, seed, count
 
     def __getitem__(self, place: Place) -> Numbered:
@@ -57,7 +57,7 @@ class PlainPictures:
 
 
 def collate(pictures: list[Numbered]) -> tuple[Tensor, Tensor]:
-    """A batch: (n, 3, side, side) bytes and (n,) numbers."""
+    """A batch: (n, 3, height, width) bytes and (n,) numbers."""
     return torch.stack([picture for picture, _ in pictures]), torch.tensor([number for _, number in pictures])
 
 

@@ -1,4 +1,4 @@
-"""The part of a picture that is looked at, as a square."""
+"""The part of a picture that is looked at, as a square or another rectangle of one size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from PIL import Image, ImageOps
 from modelyard_trainer.dataset.model import Picture
 
 Square = NDArray[np.uint8]
-"""(side, side, 3), RGB."""
+"""(side, side, 3), or (height, width, 3) where that is asked for, RGB."""
+Side = int | tuple[int, int]
+"""Pixels of a square's side, or height and width of another rectangle."""
 
 
 class Squares(Protocol):
@@ -30,7 +32,7 @@ class Squares(Protocol):
         """How many pictures there are."""
 
 
-def read_square(picture: Picture, side: int, resize: Resize) -> Square:
+def read_square(picture: Picture, side: Side, resize: Resize) -> Square:
     """Read a picture, upright, cut its object out and make it a square."""
     with Image.open(picture.path) as opened:
         upright = ImageOps.exif_transpose(opened).convert("RGB")
@@ -45,13 +47,14 @@ def read_square(picture: Picture, side: int, resize: Resize) -> Square:
 
 
 def as_planes(square: Square) -> NDArray[np.float32]:
-    """A square as a network sees it in use: (3, side, side), 0 to 1."""
+    """A square as a network sees it in use: (3, height, width), 0 to 1."""
     return np.ascontiguousarray(square.transpose(2, 0, 1)).astype(np.float32) / np.float32(255)
 
 
-def to_square(image: Image.Image, side: int, resize: Resize) -> Image.Image:
-    """An image scaled to side x side pixels (bilinear, with antialiasing)."""
-    size, method = (side, side), Image.Resampling.BILINEAR
+def to_square(image: Image.Image, side: Side, resize: Resize) -> Image.Image:
+    """An image scaled to that size (bilinear, with antialiasing)."""
+    height, width = height_and_width(side)
+    size, method = (width, height), Image.Resampling.BILINEAR
     if resize is Resize.CROP:
         return ImageOps.fit(image, size, method)
     if resize is Resize.PAD:
@@ -59,10 +62,15 @@ def to_square(image: Image.Image, side: int, resize: Resize) -> Image.Image:
     return image.resize(size, method)
 
 
+def height_and_width(side: Side) -> tuple[int, int]:
+    """Both sides, in pixels."""
+    return (side, side) if isinstance(side, int) else side
+
+
 class ReadSquares:
     """Squares that are read whenever they are asked for."""
 
-    def __init__(self, pictures: Sequence[Picture], side: int, resize: Resize) -> None:
+    def __init__(self, pictures: Sequence[Picture], side: Side, resize: Resize) -> None:
         self._pictures, self._side, self._resize = pictures, side, resize
 
     def __getitem__(self, index: int) -> Square:
@@ -73,13 +81,13 @@ class ReadSquares:
 
 
 def squares(
-    pictures: Sequence[Picture], side: int, resize: Resize, *, cache: ImageCache, file: Path, threads: int
+    pictures: Sequence[Picture], side: Side, resize: Resize, *, cache: ImageCache, file: Path, threads: int
 ) -> Squares:
     """The squares of pictures, read once and for all where a cache is asked for; they are the same with and without.
 
     Args:
         pictures: whose objects are cut out.
-        side: of a square, in pixels.
+        side: of each, in pixels.
         resize: how what is cut out becomes a square.
         cache: where squares are kept. Loaders' processes share either kind.
         file: for a cache on disk.
@@ -88,7 +96,7 @@ def squares(
     read = ReadSquares(pictures, side, resize)
     if cache is ImageCache.NONE:
         return read
-    shape = (len(pictures), side, side, 3)
+    shape = (len(pictures), *height_and_width(side), 3)
     kept: NDArray[np.uint8]
     if cache is ImageCache.DISK:
         file.parent.mkdir(parents=True, exist_ok=True)

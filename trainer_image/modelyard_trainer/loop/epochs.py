@@ -44,12 +44,18 @@ class Plan:
         patience: epochs without a better metric after which it ends; 0 never does.
         metric: which of the learner's metrics epochs are compared by; higher is better.
         seed: of all random numbers.
+        evaluate_every: epochs from one validation to the next; the last epoch always has one.
     """
 
     epochs: int
     patience: int
     metric: str
     seed: int
+    evaluate_every: int = 1
+
+    def validates(self, epoch: int) -> bool:
+        """Whether an epoch (counted from 0) ends with a look at the validation pictures."""
+        return (epoch + 1) % self.evaluate_every == 0 or epoch + 1 == self.epochs
 
 
 class EpochLoop:
@@ -133,6 +139,8 @@ class EpochLoop:
 
     def _validate(self, epoch: int) -> dict[str, float]:
         refuse_divergence(epoch, self._numbers.means)
+        if not self._plan.validates(epoch):
+            return {}
         model = self._numbers.published.eval()
         try:
             return self._learner.validate(model, self._heed)
@@ -148,8 +156,8 @@ class EpochLoop:
         numbers = self._numbers
         metrics = {**validated, **{f"train/{name}": float(value) for name, value in numbers.means.items()}}
         metrics["lr"] = float(numbers.optimizer.param_groups[0]["lr"])
-        value = metrics[self._plan.metric]
-        is_best = numbers.best is None or value > numbers.best
+        value = metrics.get(self._plan.metric)
+        is_best = value is not None and (numbers.best is None or value > numbers.best)
         if is_best:
             numbers.best, numbers.best_epoch = value, epoch + 1
         self._watch.epoch(epoch + 1, metrics, is_best, numbers.published.state_dict())
@@ -159,7 +167,7 @@ class EpochLoop:
     def _ended(self, epochs: int) -> bool:
         """Whether patience ended after so many epochs."""
         patience, best = self._plan.patience, self._numbers.best_epoch
-        return bool(patience and best and epochs - best >= patience)
+        return bool(patience and best and epochs - best >= patience and self._plan.validates(epochs - 1))
 
     def _keep_if_wanted(self, position: Position) -> None:
         asked = self._guard.asked()

@@ -130,12 +130,10 @@ def fit(
         learner=recipe.learner,
         loader=loader,
         batches=batches,
-        schedule=Schedule(
-            training.schedule.name, training.epochs, training.schedule.warmup_epochs, training.schedule.final_fraction
-        ),
+        schedule=Schedule.of(training),
         numbers=numbers,
         freezing=freezing,
-        plan=Plan(training.epochs, training.patience, recipe.metric, training.seed),
+        plan=Plan(training.epochs, training.patience, recipe.metric, training.seed, training.evaluate_every),
         watch=Watch(StepReports(context.progress), history.add),
         guard=Guard(lambda: context.interruption.asked, context.checkpoints.due, keep),
     )

@@ -66,7 +66,7 @@ class History:
         self._epochs.append(Epoch(epoch, now - self._began, metrics))
         self._began = now
         self._write(self._results / LAST, epoch, metrics, weights)
-        if is_best or self._best is None:
+        if self._metric in metrics and (is_best or self._best is None):
             self._best = ReportedBest(epoch=epoch, metric=self._metric, value=metrics[self._metric])
             self._write(self._results / BEST, epoch, metrics, weights)
         if self._numbered(epoch):
@@ -86,7 +86,11 @@ class History:
 
     def files(self) -> dict[str, Path]:
         """The weights so far, by name."""
-        names = [BEST, LAST, *(f"epoch{each.number}.pt" for each in self._epochs if self._numbered(each.number))]
+        names = [
+            *([BEST] if self._best else []),
+            LAST,
+            *(f"epoch{each.number}.pt" for each in self._epochs if self._numbered(each.number)),
+        ]
         return {name: self._results / name for name in names} if self._epochs else {}
 
     def restore(self, snapshot: Snapshot, state: Mapping[str, Any]) -> None:

@@ -30,6 +30,10 @@ def build_optimizer(model: nn.Module, asked: Asked) -> torch.optim.Optimizer:
         options |= {"momentum": asked.momentum}
     else:
         options |= {"betas": (asked.momentum, DEFAULT_BETA2 if asked.beta2 is None else asked.beta2)}
+    if asked.eps is not None:
+        options |= {"eps": asked.eps}
+    if asked.amsgrad is not None:
+        options |= {"amsgrad": asked.amsgrad}
     optimizer = _CLASSES[asked.name](parameter_groups(model, asked.weight_decay), **options)
     for group in optimizer.param_groups:
         group["initial_lr"] = asked.learning_rate

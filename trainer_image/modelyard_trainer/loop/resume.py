@@ -58,7 +58,8 @@ def why_not(snapshot: Snapshot, wanted: Mapping[str, Any], form: str) -> str | N
             f"the checkpoint of {snapshot.position} is of another training ({'; '.join(other)}), "
             "so the training began anew"
         )
-    missing = [name for name in (BEST, LAST) if snapshot.position.epochs and name not in snapshot.files]
+    wanted_files = (BEST, LAST) if state["history"]["best"] else (LAST,)
+    missing = [name for name in wanted_files if snapshot.position.epochs and name not in snapshot.files]
     if missing:
         return f"the checkpoint of {snapshot.position} came without {' and '.join(missing)}, so the training began anew"
     return None

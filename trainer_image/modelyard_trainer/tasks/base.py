@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -43,6 +43,11 @@ class Epoch:
     number: int
     seconds: float
     metrics: Mapping[str, float]
+
+
+def metric_names(epochs: Sequence[Epoch]) -> list[str]:
+    """The names of all metrics, those of the last epoch first: not every epoch is validated, but the last one is."""
+    return list(dict.fromkeys(name for epoch in reversed(epochs) for name in epoch.metrics))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard_trainer.tasks.base import Epoch
+from modelyard_trainer.tasks.base import Epoch, metric_names
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -63,7 +63,7 @@ def drawn(pictures: Mapping[str, Callable[[Path], None]], folder: Path) -> tuple
 def draw_curves(epochs: Sequence[Epoch], metrics: Sequence[str], path: Path) -> None:
     """Losses, the `metrics` (between 0 and 1) and the learning rate over the epochs."""
     numbers = [epoch.number for epoch in epochs]
-    names = list(epochs[0].metrics)
+    names = metric_names(epochs)
     losses = sorted({name.partition("/")[2] for name in names if name.startswith(("train/", "val/"))})
     scores = [name for name in metrics if name in names]
     panels = len(losses) + 2
@@ -105,7 +105,10 @@ def draw_confusion(matrix: NDArray[Any], names: Sequence[str], path: Path, note:
 def _lines(axis: Axes, numbers: Sequence[int], epochs: Sequence[Epoch], series: Mapping[str, str], title: str) -> None:
     for index, (label, name) in enumerate(series.items()):
         values = [epoch.metrics.get(name, math.nan) for epoch in epochs]
-        axis.plot(numbers, values, marker="o", markersize=2.5, linewidth=1.3, color=COLOURS[index], label=label)
+        # Without the gaps between them, validations that come every few epochs are a line, too.
+        known = {number: value for number, value in zip(numbers, values, strict=True) if not math.isnan(value)}
+        points = list(known), list(known.values())
+        axis.plot(*points, marker="o", markersize=2.5, linewidth=1.3, color=COLOURS[index], label=label)
     axis.set(title=title, xlabel="epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.3)
