@@ -30,7 +30,19 @@ def fields(model: type[ApiModel], path: str) -> Iterator[str]:
             yield f"{path}.{name}"
 
 
-REFUSED = ("training.optimizer.beta2", "training.gradient_clip", "training.ema_decay")
+REFUSED = (
+    "training.optimizer.beta2",
+    "training.optimizer.eps",
+    "training.optimizer.amsgrad",
+    "training.schedule.step_epochs",
+    "training.schedule.milestones",
+    "training.schedule.gamma",
+    "training.schedule.restart_epochs",
+    "training.schedule.eta_min",
+    "training.evaluate_every",
+    "training.gradient_clip",
+    "training.ema_decay",
+)
 """Fields that the API refuses for detection."""
 ALL_FIELDS = [path for name, model in MODELS.items() for path in fields(model, name)]
 

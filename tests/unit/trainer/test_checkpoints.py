@@ -472,7 +472,8 @@ def test_what_a_training_goes_on_from_lies_in_scratch_once(tmp_path: Path) -> No
         write=lambda _path, _epoch, _metrics, _weights: None,
         save_period=1,
     )
-    state = {"epochs": [{"number": 1, "seconds": 1.0, "metrics": {}}], "best": None, "seconds": 0.0}
+    best = {"epoch": 1, "metric": "accuracy", "value": 0.5}
+    state = {"epochs": [{"number": 1, "seconds": 1.0, "metrics": {}}], "best": best, "seconds": 0.0}
     history.restore(Snapshot(Position(1), state, {name: restored / name for name in names}), state)
     assert {name: path.read_text() for name, path in history.files().items()} == {name: name for name in names}
     assert not list(restored.iterdir())
