@@ -11,8 +11,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from modelyard_api.base import ApiModel, Atomic, Matches, Rule
+from modelyard_api.pictures import PictureAugment, Resize
 
-Probability = Annotated[float, Field(ge=0, le=1)]
 PathBelow = Annotated[
     str,
     StringConstraints(min_length=1, max_length=512),
@@ -145,29 +145,9 @@ class MetadataTable(ApiModel):
     roi: Annotated[RegionOfInterest | None, Field(description="The part of each picture that is looked at.")] = None
 
 
-class RandAugment(ApiModel):
-    """Random operations on each training picture, as timm's rand-m<magnitude>-n<operations>-mstd0.5."""
-
-    magnitude: Annotated[int, Field(ge=0, le=10, description="How strong they are.")] = 9
-    operations: Annotated[int, Field(ge=1, le=10, description="How many, one after the other.")] = 2
-
-
-class ClassificationAugment(ApiModel):
+class ClassificationAugment(PictureAugment):
     """How training pictures are varied."""
 
-    horizontal_flip: Annotated[Probability, Field(description="Probability of mirroring left and right.")] = 0.5
-    vertical_flip: Annotated[Probability, Field(description="Probability of mirroring top and bottom.")] = 0.0
-    crop_area: Annotated[
-        float,
-        Field(
-            gt=0,
-            le=1,
-            description="Smallest share of the picture's area that a random crop keeps; 1 keeps the whole picture.",
-        ),
-    ] = 1.0
-    rand_augment: Annotated[
-        RandAugment | None, Field(description="Random operations on each picture; none without it.")
-    ] = None
     mixup: Annotated[
         float,
         Field(
@@ -177,14 +157,6 @@ class ClassificationAugment(ApiModel):
             "another order; 0 blends nothing.",
         ),
     ] = 0.0
-
-
-class Resize(StrEnum):
-    """How a picture becomes a square."""
-
-    CROP = "crop"
-    PAD = "pad"
-    STRETCH = "stretch"
 
 
 class Balance(StrEnum):

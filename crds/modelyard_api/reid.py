@@ -11,7 +11,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from modelyard_api.base import ApiModel, Atomic, Rule
-from modelyard_api.classification import PathBelow, Probability
+from modelyard_api.classification import PathBelow
+from modelyard_api.pictures import Probability
 
 DEFAULT_INSTANCES = 4
 

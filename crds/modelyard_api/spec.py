@@ -8,12 +8,14 @@ from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
+from pydantic.alias_generators import to_camel
 
 from modelyard_api import GROUP
 from modelyard_api.base import WEB_ADDRESS, ApiModel, Atomic, Matches, Rule, cel_string
 from modelyard_api.checkpoints import CheckpointPolicy
 from modelyard_api.classification import Classification
 from modelyard_api.detection import Detection
+from modelyard_api.face_id import FaceId
 from modelyard_api.quantity import quantity
 from modelyard_api.recovery import Recovery
 from modelyard_api.reid import DEFAULT_INSTANCES, Reid
@@ -103,8 +105,9 @@ FORMATS = {
     Task.DETECTION: (DatasetFormat.YOLO, DatasetFormat.COCO),
     Task.CLASSIFICATION: (DatasetFormat.IMAGE_FOLDER, DatasetFormat.TABLE),
     Task.REID: (DatasetFormat.MARKET1501,),
+    Task.FACE_ID: (DatasetFormat.IMAGE_FOLDER,),
 }
-"""How labels are written, for each task that this version trains."""
+"""How labels are written, for each task."""
 
 
 class Dataset(ApiModel):
@@ -134,8 +137,9 @@ class Dataset(ApiModel):
             description="How labels are written. For detection: yolo (images/ and labels/ with a text file for each "
             "picture, and data.yaml) or coco (one JSON file). For classification: image-folder (a folder for each "
             "class, below train/, val/ and test/ or in one tree) or table (one file that spec.classification.table "
-            "describes). For reid: market1501 (bounding_box_train/, query/ and bounding_box_test/ with pictures named "
-            "as in Market-1501, 0001_c1s1_000151_01.jpg, or as in DukeMTMC-reID, 0001_c1_f0046182.jpg)."
+            "describes). For face-id: image-folder, with a folder for each identity. For reid: market1501 "
+            "(bounding_box_train/, query/ and bounding_box_test/ with pictures named as in Market-1501, "
+            "0001_c1s1_000151_01.jpg, or as in DukeMTMC-reID, 0001_c1_f0046182.jpg)."
         ),
     ] = DatasetFormat.YOLO
     validation_split: Annotated[
@@ -177,7 +181,7 @@ class Model(ApiModel):
         Matches("must be the name of an architecture, such as yolov5nu", (r"^[A-Za-z0-9][A-Za-z0-9._-]*$",)),
         Field(
             description="Name of the architecture, such as yolov5nu (ultralytics, for detection) or resnet18 (timm, "
-            "for classification) or osnet_x1_0 (torchreid, for reid). It starts at random."
+            "for classification and face-id) or osnet_x1_0 (torchreid, for reid). It starts at random."
         ),
     ]
 
@@ -824,13 +828,16 @@ _NOT_FOR_DETECTION: tuple[tuple[str, _Read], ...] = (
 
 
 def _block_of(task: Task) -> Rule:
+    attribute = task.value.replace("-", "_")
+    field = to_camel(attribute)
+
     def holds(spec: TrainingRunSpec) -> bool:
-        return spec.task is task or getattr(spec, task.value) is None
+        return spec.task is task or getattr(spec, attribute) is None
 
     return Rule(
-        f"self.task == '{task.value}' || !has(self.{task.value})",
+        f"self.task == '{task.value}' || !has(self.{field})",
         f"is for task {task.value} only; leave it out",
-        path=f".{task.value}",
+        path=f".{field}",
         holds=holds,
     )
 
@@ -873,6 +880,9 @@ def _not_for_detection(field: str, read: _Read) -> Rule:
     )
 
 
+_OF_SQUARES = (Task.CLASSIFICATION, Task.FACE_ID)
+"""Tasks whose pictures are squares of imageSize, which has no default of theirs."""
+
 _TOGETHER = (
     f"!has(self.reid) ? {DEFAULT_INSTANCES} : self.reid.kTfm * ("
     "self.reid.sampler.name == 'identity' ? "
@@ -883,12 +893,6 @@ _TOGETHER = (
 """`Reid.together` in CEL."""
 
 SPEC_RULES = (
-    Rule(
-        f"self.task in {[task.value for task in FORMATS]}",
-        f"must be {', '.join(list(FORMATS)[:-1])} or {list(FORMATS)[-1]}, the tasks that this version trains",
-        path=".task",
-        holds=lambda spec: spec.task in FORMATS,
-    ),
     *(_block_of(task) for task in FORMATS),
     *(_formats_of(task) for task in FORMATS),
     Rule(
@@ -921,10 +925,10 @@ SPEC_RULES = (
         ),
     ),
     Rule(
-        f"self.task != 'classification' || self.training.imageSize != {DETECTION_IMAGE_SIZE}",
-        f"must be said for classification, where {DETECTION_IMAGE_SIZE} fits none; 224 fits most architectures",
+        f"!(self.task in ['classification', 'face-id']) || self.training.imageSize != {DETECTION_IMAGE_SIZE}",
+        f"must be said, since {DETECTION_IMAGE_SIZE} is for detection only; 224 fits most architectures",
         path=".training.imageSize",
-        holds=lambda spec: spec.task is not Task.CLASSIFICATION or spec.training.image_size != DETECTION_IMAGE_SIZE,
+        holds=lambda spec: spec.task not in _OF_SQUARES or spec.training.image_size != DETECTION_IMAGE_SIZE,
     ),
     Rule(
         f"self.task != 'reid' || self.training.imageSize == {DETECTION_IMAGE_SIZE}",
@@ -1003,7 +1007,7 @@ class TrainingRunSpec(ApiModel):
 
     task: Annotated[
         Task,
-        Field(description="What kind of model is trained. This version trains detection, classification and reid."),
+        Field(description="What kind of model is trained."),
     ]
     dataset: Annotated[Dataset, Field(description="The pictures and labels that the model learns from.")]
     model: Annotated[Model, Field(description="What is trained.")]
@@ -1014,6 +1018,10 @@ class TrainingRunSpec(ApiModel):
     classification: Annotated[
         Classification | None,
         Field(description="What only classification knows: labels, augmentation and the metric."),
+    ] = None
+    face_id: Annotated[
+        FaceId | None,
+        Field(description="What only face-id knows: the head, identities held out and augmentation."),
     ] = None
     reid: Annotated[
         Reid | None,

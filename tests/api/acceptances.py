@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.api.manifests import CLASSIFICATION, REID, TABLE, Changes
+from tests.api.manifests import CLASSIFICATION, FACE_ID, REID, TABLE, Changes
 
 
 @dataclass(frozen=True)
@@ -209,6 +209,26 @@ ACCEPTED = (
                 "field": "type",
                 "exceptions": [{"field": "side", "equals": "obverse", "label": "obverse"}],
                 "missing": "unknown",
+            },
+        },
+    ),
+    Acceptance("as little as can be said of a face identification", FACE_ID),
+    Acceptance("a linear head", {**FACE_ID, "spec.faceId": {"head": "linear"}}),
+    Acceptance(
+        "a face identification with everything",
+        {
+            **FACE_ID,
+            "spec.faceId": {
+                "head": "cosface",
+                "scale": 30,
+                "margin": 0.2,
+                "embeddingSize": 256,
+                "minImagesPerIdentity": 10,
+                "numClasses": 87,
+                "heldOutIdentities": {"share": 0.1},
+                "resize": "pad",
+                "augment": {"horizontalFlip": 0.5, "cropArea": 0.8, "randAugment": {}},
+                "dropout": 0.1,
             },
         },
     ),

@@ -44,6 +44,8 @@ REID: Changes = {
     "spec.model.architecture": "osnet_x1_0",
 }
 """Changes that make a re-identification of it."""
+FACE_ID: Changes = {**CLASSIFICATION, "spec.task": "face-id"}
+"""Changes that make a face identification of it."""
 
 
 def changed(changes: Changes, base: Manifest = RIGHT) -> Manifest:

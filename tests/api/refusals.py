@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.api.manifests import ABSENT, CLASSIFICATION, REID, TABLE, Changes
+from tests.api.manifests import ABSENT, CLASSIFICATION, FACE_ID, REID, TABLE, Changes
 
 A_NAME = (
     "must be a Kubernetes name: lower-case letters, digits, hyphens and dots, and on both sides of each dot a letter "
@@ -48,15 +48,6 @@ class Refusal:
 BY_RULES = (
     Refusal("a name with a dot", {"metadata.name": "a.b"}, "metadata.name", A_RUN_NAME),
     Refusal("a name of 64 letters", {"metadata.name": "a" * 64}, "metadata.name", A_RUN_NAME),
-    *(
-        Refusal(
-            f"the task {task}",
-            {"spec.task": task},
-            "spec.task",
-            "must be detection, classification or reid, the tasks that this version trains",
-        )
-        for task in ("face-id",)
-    ),
     # Where the data comes from and the results go
     Refusal(
         "a data set without a source",
@@ -156,6 +147,12 @@ BY_RULES = (
         "is for task classification only; leave it out",
     ),
     Refusal(
+        "face-id's block with another task",
+        {"spec.faceId": {}},
+        "spec.faceId",
+        "is for task face-id only; leave it out",
+    ),
+    Refusal(
         "a detection of image folders",
         {"spec.dataset.format": "image-folder"},
         "spec.dataset.format",
@@ -166,6 +163,30 @@ BY_RULES = (
         {**CLASSIFICATION, "spec.dataset.format": "yolo"},
         "spec.dataset.format",
         "must be image-folder or table for classification",
+    ),
+    Refusal(
+        "identities in a table",
+        {**FACE_ID, "spec.dataset.format": "table"},
+        "spec.dataset.format",
+        "must be image-folder for face-id",
+    ),
+    *(
+        Refusal(
+            f"a {field} of a linear head",
+            {**FACE_ID, "spec.faceId": {"head": "linear", field: 0.5}},
+            f"spec.faceId.{field}",
+            "is for arcface and cosface only; leave it out",
+        )
+        for field in ("scale", "margin")
+    ),
+    *(
+        Refusal(
+            f"identities held out {how}",
+            {**FACE_ID, "spec.faceId.heldOutIdentities": held_out},
+            "spec.faceId.heldOutIdentities",
+            "must say how many identities: either share or count",
+        )
+        for how, held_out in {"without a number": {}, "by share and count": {"share": 0.1, "count": 8}}.items()
     ),
     Refusal(
         "a table that nobody describes",
@@ -189,7 +210,7 @@ BY_RULES = (
         "a classification of pictures as large as detection's",
         {**CLASSIFICATION, "spec.training.imageSize": ABSENT},
         "spec.training.imageSize",
-        "must be said for classification, where 640 fits none; 224 fits most architectures",
+        "must be said, since 640 is for detection only; 224 fits most architectures",
     ),
     Refusal(
         "a frozen backbone and frozen layers",

@@ -17,7 +17,7 @@ from modelyard_cluster.kube_api import ApiError
 
 from tests.api.acceptances import ACCEPTED, Acceptance
 from tests.api.conftest import RUNS, Send
-from tests.api.manifests import ABSENT, CLASSIFICATION, REID, RIGHT, Changes, changed
+from tests.api.manifests import ABSENT, CLASSIFICATION, FACE_ID, REID, RIGHT, Changes, changed
 from tests.api.refusals import BY_RULES, BY_THE_SCHEMA, FIXED, Refusal
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -30,6 +30,7 @@ CHANGES_AFTER_THE_START: dict[str, Changes] = {
     "spec.detection": {"spec.detection": {"loss": {"box": 5}}},
     "spec.classification": {"spec.classification": {}},
     "spec.reid": {"spec.reid": {}},
+    "spec.faceId": {"spec.faceId": {}},
     "spec.export": {"spec.export": [{"format": "torchscript"}]},
     "spec.formatPriorities": {"spec.formatPriorities": ["onnx"]},
     "spec.artifacts": {"spec.artifacts.s3.uri": "s3://others/"},
@@ -129,7 +130,8 @@ def test_what_a_run_has_started_with_is_fixed(
 ) -> None:
     run = f"{RUNS.format(namespace=namespace)}/right"
     change = {"spec": _difference(CHANGES_AFTER_THE_START[path])}
-    create(changed({"spec.classification": CLASSIFICATION, "spec.reid": REID}.get(path, {})))
+    blocks = {"spec.classification": CLASSIFICATION, "spec.faceId": FACE_ID, "spec.reid": REID}
+    create(changed(blocks.get(path, {})))
     if path != "spec.task":
         served.api.patch(f"{run}?dryRun=All", change)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,6 @@ import pytest
 import torch
 from modelyard_api.outcome import ExitCode, Reason, TerminationMessage
 from modelyard_api.run_document import RunDocument
-from modelyard_trainer import process
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.cpus import usable_cpus
 from modelyard_trainer.dataset.fetch import fetch
@@ -27,7 +24,7 @@ from modelyard_trainer.tasks.base import TaskContext
 from modelyard_trainer.tasks.classification.task import ClassificationTask
 
 from examples.digits.make_folders import make
-from tests.training.trainings import Shelf, Stored, Trained, differences, told_to_stop_at, train
+from tests.training.trainings import Shelf, Stored, Trained, differences, forked, told_to_stop_at, train
 from tests.unit.trainer.datasets import run_document
 
 TRAINED, VALIDATED, STEPS, EPOCHS = 23, 6, 6, 3
@@ -233,37 +230,3 @@ def test_a_process_that_is_killed_after_a_checkpoint_is_made_up_for(reference: R
     for name in ("best.pt", "last.pt", "epoch2.pt"):
         published = torch.load(tmp_path / "out" / name, weights_only=True)
         assert not differences(published, reference.trained.weights(name)), name
-
-
-def forked(folder: Path, document: RunDocument, kill_after: str = "") -> int:
-    """Run an attempt in a process of its own, made from this one, which has imported already what takes seconds.
-
-    Args:
-        folder: is made, for all that the attempt leaves.
-        document: the run.
-        kill_after: kill it once its log says so.
-
-    Returns:
-        Its exit code; negative, the signal that ended it.
-    """
-    folder.mkdir()
-    (folder / "scratch").mkdir()
-    (folder / "run.json").write_text(json.dumps(document.to_json_object()))
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            os.environ["MODELYARD_POD_UID"] = folder.name
-            sys.stderr = os.fdopen(writing, "w", buffering=1)
-            places = ["--scratch", str(folder / "scratch"), "--termination-log", str(folder / "termination-log")]
-            code = process.main([str(folder / "run.json"), *places])
-        finally:
-            os._exit(code)
-    os.close(writing)
-    with os.fdopen(reading) as log, (folder / "log").open("w") as said:
-        for line in log:
-            said.write(line)
-            if kill_after and kill_after in line:
-                os.kill(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 from modelyard_api.run_document import RunDocument
+from modelyard_trainer import process
 from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.errors import Interrupted
@@ -157,3 +160,37 @@ def differences(one: Any, other: Any, where: str = "") -> list[str]:
     if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
         return [] if one.dtype == other.dtype and torch.equal(one, other) else [where]
     return [] if one == other else [f"{where}: {one} or {other}"]
+
+
+def forked(folder: Path, document: RunDocument, kill_after: str = "") -> int:
+    """Run an attempt in a process of its own, made from this one, which has imported already what takes seconds.
+
+    Args:
+        folder: is made, for all that the attempt leaves.
+        document: the run.
+        kill_after: kill it once its log says so.
+
+    Returns:
+        Its exit code; negative, the signal that ended it.
+    """
+    folder.mkdir()
+    (folder / "scratch").mkdir()
+    (folder / "run.json").write_text(json.dumps(document.to_json_object()))
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.environ["MODELYARD_POD_UID"] = folder.name
+            sys.stderr = os.fdopen(writing, "w", buffering=1)
+            places = ["--scratch", str(folder / "scratch"), "--termination-log", str(folder / "termination-log")]
+            code = process.main([str(folder / "run.json"), *places])
+        finally:
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading) as log, (folder / "log").open("w") as said:
+        for line in log:
+            said.write(line)
+            if kill_after and kill_after in line:
+                os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -50,7 +50,7 @@ class Record:
         _write_json(folder / RUN_FILE, summary)
         _write_json(folder / LABELS_FILE, {str(number): name for number, name in enumerate(self.fit.classes)})
         _write_json(folder / SPLIT_FILE, self._split())
-        write_metrics(self.fit.epochs, folder / METRICS_FILE)
+        write_metrics(self.fit.epochs, folder / METRICS_FILE, self.fit.columns)
         (folder / REPORT_FILE).write_text(render_report(summary, folder), encoding="utf-8")
 
     def summary(self) -> dict[str, object]:
@@ -90,6 +90,7 @@ class Record:
             "training": self.dataset.training,
             "validation": self.dataset.validation,
             "test": self.dataset.test,
+            **({"heldOut": self.dataset.held_out} if self.dataset.held_out else {}),
         }
         return {
             "bySeed": self.dataset.split_by_seed,
@@ -99,15 +100,16 @@ class Record:
         }
 
 
-def write_metrics(epochs: Sequence[Epoch], path: Path) -> None:
-    """One row an epoch: its number, its seconds and its metrics."""
+def write_metrics(epochs: Sequence[Epoch], path: Path, columns: Mapping[str, str] | None = None) -> None:
+    """One row an epoch: its number, and then `columns` with the metrics that they hold; else its seconds and all."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        names = metric_names(epochs)
-        writer.writerow(["epoch", "seconds", *names])
+        names = {name: name for name in metric_names(epochs)}
+        writer.writerow(["epoch", *(columns or {"seconds": "", **names})])
         for epoch in epochs:
-            values = [epoch.metrics.get(name) for name in names]
-            writer.writerow([epoch.number, f"{epoch.seconds:.3f}", *("" if v is None else f"{v:.7g}" for v in values)])
+            values = [epoch.metrics.get(name) for name in (columns or names).values()]
+            seconds = [] if columns else [f"{epoch.seconds:.3f}"]
+            writer.writerow([epoch.number, *seconds, *("" if v is None else f"{v:.7g}" for v in values)])
 
 
 def _exported(verified: Verified) -> dict[str, object]:

@@ -83,16 +83,20 @@ class CheckedDataset:
     """Whether the validation pictures were set aside by seed, not by the data set itself."""
     notices: tuple[str, ...] = ()
     """What a person should know but need not act upon."""
+    held_out: tuple[Picture, ...] = ()
+    """Of classes that training never sees."""
+    held_out_classes: tuple[str, ...] = ()
+    """What the class numbers of `held_out` mean."""
 
     @property
     def pictures(self) -> Iterable[Picture]:
         """All pictures."""
-        return (*self.training, *self.validation, *self.test)
+        return (*self.training, *self.validation, *self.test, *self.held_out)
 
     def status(self) -> DatasetStatus:
         """What the run's status says of it."""
         return DatasetStatus(
-            images=len(self.training) + len(self.validation) + len(self.test),
+            images=sum(1 for _ in self.pictures),
             training_images=len(self.training),
             validation_images=len(self.validation),
             classes=len(self.classes),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from modelyard_trainer.imaging.pictures import PlainPictures, as_input, collate
 from modelyard_trainer.imaging.squares import Squares
@@ -29,7 +29,7 @@ class Extractor:
         )
 
     @torch.no_grad()
-    def embed(self, network: nn.Module, heed: Callable[[], None] = lambda: None) -> Tensor:
+    def embed(self, network: Callable[[Tensor], Tensor], heed: Callable[[], None] = lambda: None) -> Tensor:
         """(pictures, width) of a network that is in evaluation mode, on its device; `heed` comes before each batch."""
         found: Tensor | None = None
         for batch, numbers in self._loader.epoch(0):

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from modelyard_api.classification import ClassificationAugment
+from modelyard_api.pictures import PictureAugment
 from PIL import Image
 
 Transform = Callable[[Image.Image], Image.Image]
@@ -51,7 +51,7 @@ class Augment:
         return self.side if self.crop_area == 1 else min(2 * self.side, round(self.side / math.sqrt(self.crop_area)))
 
 
-def augmentation(asked: ClassificationAugment, side: int) -> Augment:
+def augmentation(asked: PictureAugment, side: int) -> Augment:
     """The augmentation that a spec asks for."""
     return Augment(
         asked.horizontal_flip,

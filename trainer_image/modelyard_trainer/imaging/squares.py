@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from modelyard_api.classification import Resize
+from modelyard_api.pictures import Resize
 from modelyard_api.spec import ImageCache
 from numpy.typing import NDArray
 from PIL import Image, ImageOps

@@ -47,6 +47,7 @@ class Recipe:
         metric: what epochs are compared by; higher is better.
         write: writes weights as a file.
         stages: of the backbone, as `training.freeze` counts them.
+        columns: of metrics.csv; see `Fit`.
     """
 
     form: str
@@ -59,6 +60,7 @@ class Recipe:
     metric: str
     write: Write
     stages: Stages = ()
+    columns: Mapping[str, str] | None = None
 
 
 def settle(deterministic: bool) -> None:
@@ -150,6 +152,7 @@ def fit(
         device=device,
         notices=(*notices, *refusal),
         resumed_from=resumed_from,
+        columns=recipe.columns,
     )
 
 

@@ -62,6 +62,8 @@ class Fit:
     notices: tuple[str, ...] = ()
     resumed_from: Position | None = None
     """Where this attempt took the training up; None where it began anew."""
+    columns: Mapping[str, str] | None = None
+    """Columns of metrics.csv after the epoch's number, and the metric that each holds; None for its seconds and all."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,14 @@ def timm_stages(network: Any, prefix: str = "") -> Stages:
     return tuple(names for names in stages if names)
 
 
+def all_stages(network: Any, prefix: str = "") -> Stages:
+    """As `timm_stages`, of a network whose classifier, if it has one, is a projection: that is its last stage."""
+    stages = timm_stages(network, prefix)
+    known = {name for names in stages for name in names}
+    projection = tuple(f"{prefix}{name}" for name, _ in network.named_parameters() if f"{prefix}{name}" not in known)
+    return (*stages, projection) if projection else stages
+
+
 def _head(network: Any) -> set[str]:
     """Names of the classifier's parameters, of which a distilled network has two."""
     classifier = network.get_classifier()

@@ -113,4 +113,4 @@ def backbone(name: str, outputs: int, image_size: int, **options: Any) -> Backbo
 
 
 def _folder() -> Path:
-    return folder_of("timm", "classification", "another trainer image") / "models"
+    return folder_of("timm", "this task", "another trainer image") / "models"

@@ -54,15 +54,11 @@ class Projected(nn.Module):
 
 def stages_of(model: Classifier) -> Stages:
     """The stages of a classifier's backbone, by the names of its parameters in the classifier."""
-    from modelyard_trainer.tasks.timm_stages import timm_stages  # noqa: PLC0415 - imports timm, which takes seconds
+    from modelyard_trainer.tasks.timm_stages import all_stages, timm_stages  # noqa: PLC0415 - imports timm: seconds
 
-    if not isinstance(model.backbone, Projected):
-        return timm_stages(model.backbone, _PREFIX)
-    visual = f"{_PREFIX}visual."
-    stages = timm_stages(model.backbone.visual, visual)
-    known = {name for names in stages for name in names}
-    projection = tuple(name for name, _ in model.named_parameters() if name.startswith(visual) and name not in known)
-    return (*stages, projection)
+    if isinstance(model.backbone, Projected):
+        return all_stages(model.backbone.visual, f"{_PREFIX}visual.")
+    return timm_stages(model.backbone, _PREFIX)
 
 
 def backbone_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

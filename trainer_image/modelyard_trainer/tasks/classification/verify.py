@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from modelyard_api.classification import Resize
+from modelyard_api.pictures import Resize
 from numpy.typing import NDArray
 
 from modelyard_trainer.dataset.model import CheckedDataset

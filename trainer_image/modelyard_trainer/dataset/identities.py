@@ -1,0 +1,145 @@
+"""Everything that can be wrong with pictures of identities, found before any model is built."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+from modelyard_api.face_id import FaceId
+from modelyard_api.outcome import Reason
+from modelyard_api.spec import Dataset
+
+from modelyard_trainer.dataset.image_folder import read_image_folder
+from modelyard_trainer.dataset.labelled import SIDES, Labelled
+from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects
+from modelyard_trainer.dataset.reading import Tell, Unchecked, check_all, nobody
+from modelyard_trainer.dataset.split import at_most, lowest, share_of
+from modelyard_trainer.errors import RunError
+
+_FEWEST = 2
+"""Identities that there must be to tell apart, and of which pairs can be made."""
+Names = list[str]
+
+
+def check_identities(
+    fetched: FetchedDataset, dataset: Dataset, block: FaceId, *, seed: int, threads: int, tell: Tell = nobody
+) -> CheckedDataset:
+    """Read every picture of image folders with one for each identity, and split them.
+
+    Identities with too few pictures are left out, some are held out whole, and of each of the others a share of the
+    pictures is set aside for validation, unless the data set says which. Only pictures that are used are opened.
+
+    Raises:
+        RunError: the first thing that is wrong, and how many more there are.
+    """
+    found = read_image_folder(fetched.folder)
+    counts = Counter(each.label for each in found.pictures)
+    enough = sorted(name for name, count in counts.items() if count >= block.min_images_per_identity)
+    _check_number(enough, block)
+    held_out = _held_out(enough, block, seed)
+    classes = tuple(name for name in enough if name not in held_out)
+    if len(classes) < _FEWEST:
+        raise RunError(
+            Reason.DATASET_INVALID,
+            f"{_having(enough, block)}, of which {len(held_out)} are held out; at least {_FEWEST} to train on would "
+            "be right",
+        )
+    known = [each for each in found.pictures if each.label in classes]
+    sides = _sides(known, found.sides, dataset.validation_split, seed)
+    sides["train"] = share_of(dataset.fraction, sides["train"], seed)
+    sides = {side: at_most(dataset.limit, names, seed) for side, names in sides.items()}
+    apart = at_most(dataset.limit, sorted(each.name for each in found.pictures if each.label in held_out), seed)
+
+    labels = {each.name: each.label for each in found.pictures}
+    numbers = {name: number for group in (classes, held_out) for number, name in enumerate(group)}
+    used = [name for names in (*(sides[side] for side in SIDES), apart) for name in names]
+    unchecked = [Unchecked(name, _whole(numbers[labels[name]])) for name in used]
+    checked = check_all(fetched.folder, unchecked, threads, tell)
+    pictures = {each.picture.name: each.picture for each in checked if each.picture is not None}
+    return CheckedDataset(
+        classes=classes,
+        training=tuple(pictures[name] for name in sides["train"]),
+        validation=tuple(pictures[name] for name in sides["val"]),
+        test=tuple(pictures[name] for name in sides["test"]),
+        digest=fetched.digest,
+        split_by_seed=found.sides is None or "val" not in found.sides.values(),
+        notices=tuple(_notices(counts, enough, block, classes, {labels[name] for name in sides["train"]})),
+        held_out=tuple(pictures[name] for name in apart),
+        held_out_classes=held_out,
+    )
+
+
+def _check_number(enough: Names, block: FaceId) -> None:
+    if block.num_classes is not None and block.num_classes != len(enough):
+        raise RunError(
+            Reason.SPEC_INVALID,
+            f"spec.faceId.numClasses is {block.num_classes}, but {_having(enough, block)}; {len(enough)} would be "
+            "right",
+        )
+
+
+def _having(enough: Names, block: FaceId) -> str:
+    least = block.min_images_per_identity
+    noun = "identity" if len(enough) == 1 else "identities"
+    return f"the data set has {len(enough)} {noun}{f' with at least {least} pictures' if least > 1 else ''}"
+
+
+def _held_out(enough: Names, block: FaceId, seed: int) -> tuple[str, ...]:
+    """The identities that training never sees: those whose hash with the seed is smallest."""
+    asked = block.held_out_identities
+    if asked is None:
+        return ()
+    count = asked.count if asked.count is not None else max(_FEWEST, round(len(enough) * (asked.share or 0)))
+    return tuple(sorted(lowest(enough, count, seed, salt="identity")))
+
+
+def _sides(
+    pictures: Iterable[Labelled], given: Mapping[str, str] | None, share: float, seed: int
+) -> dict[str, list[str]]:
+    """The names on each side, sorted."""
+    sides: dict[str, list[str]] = {side: [] for side in SIDES}
+    identities: dict[str, Names] = {}
+    for each in pictures:
+        side = given[each.name] if given else "train"
+        sides[side].append(each.name)
+        if side == "train":
+            identities.setdefault(each.label, []).append(each.name)
+    if not sides["val"]:
+        chosen = {name for names in identities.values() for name in _set_aside(names, share, seed)}
+        sides["val"] = sorted(chosen)
+        sides["train"] = [name for name in sides["train"] if name not in chosen]
+    if not sides["val"]:
+        raise RunError(
+            Reason.SPLIT_EMPTY,
+            f"none of the {len(identities)} identities has a second picture to validate on; more pictures of each "
+            "would be right",
+        )
+    return {side: sorted(names) for side, names in sides.items()}
+
+
+def _set_aside(names: Names, share: float, seed: int) -> Names:
+    """The share of an identity's pictures to validate on: at least one, and one is left, where it has two."""
+    count = min(max(1, round(len(names) * share)), len(names) - 1)
+    return lowest(names, count, seed, salt="validation")
+
+
+def _whole(number: int) -> Callable[[int, int], tuple[Objects, int]]:
+    """The one object of a picture: all of it."""
+    objects = Objects(np.array([number], np.int64), np.array([[0.5, 0.5, 1, 1]], np.float32))
+    return lambda _width, _height: (objects, 0)
+
+
+def _notices(
+    counts: Mapping[str, int], enough: Names, block: FaceId, classes: tuple[str, ...], trained: set[str]
+) -> Iterable[str]:
+    left_out = sum(count for name, count in counts.items() if name not in enough)
+    if left_out:
+        yield (
+            f"{len(counts) - len(enough)} of {len(counts)} identities have fewer than "
+            f"{block.min_images_per_identity} pictures and were left out, {left_out} pictures in all"
+        )
+    without = [name for name in classes if name not in trained]
+    if without:
+        shown = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
+        yield f"{len(without)} of {len(classes)} identities have no training picture: {shown}"

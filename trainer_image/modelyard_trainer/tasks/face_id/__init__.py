@@ -1,0 +1,1 @@
+"""Face identification: embeddings by timm's backbones, learned by telling identities apart."""

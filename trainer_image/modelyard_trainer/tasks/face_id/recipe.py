@@ -1,0 +1,121 @@
+"""What face identification brings to the loop. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from modelyard_api.face_id import FaceId
+from torch import Tensor
+
+from modelyard_trainer.dataset.model import CheckedDataset, Picture
+from modelyard_trainer.embeddings.extract import Extractor
+from modelyard_trainer.imaging.augment import augmentation
+from modelyard_trainer.imaging.pictures import TrainingPictures, collate
+from modelyard_trainer.imaging.squares import Squares, squares
+from modelyard_trainer.loop.batches import without_a_lone_picture
+from modelyard_trainer.loop.drawing import Purpose, draw_from
+from modelyard_trainer.loop.fit import Recipe, loader_workers
+from modelyard_trainer.loop.sampling import shuffled
+from modelyard_trainer.tasks.base import TaskContext
+from modelyard_trainer.tasks.face_id.checkpoint import Checkpoint
+from modelyard_trainer.tasks.face_id.learner import Examiner, FaceIdLearner
+from modelyard_trainer.tasks.face_id.network import build
+from modelyard_trainer.tasks.timm_stages import all_stages
+
+FORM = "modelyard/face-id-training/v1"
+METRIC = "top1"
+"""What epochs are compared by."""
+COLUMNS = {
+    "lr": "lr",
+    "train_loss": "train/loss",
+    "train_top1": "train/top1",
+    "train_top5": "train/top5",
+    "val_loss": "val/loss",
+    "val_top1": "top1",
+    "val_top5": "top5",
+}
+"""Of metrics.csv, which people have tools for."""
+
+
+def recipe_of(
+    context: TaskContext, block: FaceId, data: CheckedDataset, device: str, workers: int | None
+) -> tuple[Recipe, Examiner]:
+    """The recipe, and what it validates with, which is to be closed."""
+    training, spec = context.document.training, context.document.spec
+    augment = augmentation(block.augment, training.image_size)
+    on = torch.device(device)
+    draw_from(training.seed, Purpose.WEIGHTS, 0, 0)
+    model = build(spec.model.architecture, block, len(data.classes), training.image_size)
+    model = model.to(on, memory_format=torch.channels_last) if on.type == "cuda" else model.to(on)  # type: ignore[call-overload]
+    validation = examiner(context, block, data.validation, on, workers=workers)
+
+    def write(path: Path, epoch: int, metrics: Mapping[str, float], weights: Mapping[str, Tensor]) -> None:
+        Checkpoint(
+            architecture=spec.model.architecture,
+            classes=data.classes,
+            image_size=training.image_size,
+            resize=block.resize.value,
+            embedding_size=block.embedding_size,
+            head=block.head.value,
+            scale=block.logit_scale,
+            margin=block.logit_margin,
+            epoch=epoch,
+            metrics=metrics,
+            weights=weights,
+        ).save(path)
+
+    recipe = Recipe(
+        form=FORM,
+        identity={"faceId": block.to_json_object(), "emaDecay": training.ema_decay},
+        classes=data.classes,
+        model=model,
+        learner=FaceIdLearner(data.training, validation, on),
+        pictures=TrainingPictures(
+            _squares(context, block, data.training, augment.source_side, "training"),
+            shuffled(training.seed, len(data.training)),
+            augment,
+            training.seed,
+            without_a_lone_picture(len(data.training), context.document.batch_size),
+        ),
+        collate=collate,
+        metric=METRIC,
+        write=write,
+        stages=all_stages(model.embedder.backbone, "embedder.backbone."),
+        columns=COLUMNS,
+    )
+    return recipe, validation
+
+
+def examiner(
+    context: TaskContext,
+    block: FaceId,
+    pictures: Sequence[Picture],
+    device: torch.device,
+    *,
+    workers: int | None = None,
+    name: str = "validation",
+) -> Examiner:
+    """What looks at pictures of known identities in the same way whenever it is asked."""
+    batch_size, processes = _loading(context, len(pictures), device, workers)
+    seen = _squares(context, block, pictures, context.document.training.image_size, name)
+    return Examiner(pictures, seen, batch_size=batch_size, workers=processes, device=device)
+
+
+def extractor(context: TaskContext, block: FaceId, pictures: Sequence[Picture], device: torch.device) -> Extractor:
+    """What embeds pictures of identities that were held out."""
+    batch_size, processes = _loading(context, len(pictures), device, None)
+    seen = _squares(context, block, pictures, context.document.training.image_size, "held-out")
+    return Extractor(seen, batch_size=batch_size, workers=processes, device=device)
+
+
+def _loading(context: TaskContext, pictures: int, device: torch.device, workers: int | None) -> tuple[int, int]:
+    batch_size = min(context.document.batch_size, pictures)
+    return batch_size, loader_workers(context, str(device), -(-pictures // batch_size), workers)
+
+
+def _squares(context: TaskContext, block: FaceId, pictures: Sequence[Picture], side: int, name: str) -> Squares:
+    file = context.scratch / "cache" / f"{name}.npy"
+    cache = context.document.training.cache
+    return squares(pictures, side, block.resize, cache=cache, file=file, threads=context.cpus)
