@@ -81,7 +81,7 @@ LONG_SHARE := 8
 e2e: setup
 	$(RUN)/pytest tests/e2e --long-share $(LONG_SHARE)
 
-.PHONY: format generate lock bench
+.PHONY: format generate lock bench bench-train
 format: setup ## Bring the code into shape
 	$(RUN)/ruff check --fix-only -q $(SOURCES)
 	$(RUN)/ruff format $(SOURCES)
@@ -141,3 +141,6 @@ IMAGES := operator trainer detection digits
 
 bench: setup ## Measure against the peers: latency, throughput, memory
 	$(RUN)/python -m bench
+
+bench-train: setup ## Measure each task beside the library that one would use instead: metric, seconds, pictures a second
+	$(RUN)/python -m bench.training

@@ -1,0 +1,1 @@
+"""Trainings beside the library that people would use instead: same data, split, seed, epochs and threads."""

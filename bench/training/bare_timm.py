@@ -1,0 +1,89 @@
+"""The same classifier by timm's own parts: its data pipeline, loss, optimizer and schedule, in a loop of a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import timm
+import torch
+from modelyard_api.run_document import RunDocument
+from modelyard_trainer.dataset.model import CheckedDataset, Picture
+from PIL import Image
+from sklearn.metrics import f1_score
+from timm.data.transforms_factory import create_transform
+from timm.loss.cross_entropy import LabelSmoothingCrossEntropy
+from timm.optim._optim_factory import create_optimizer_v2
+from timm.scheduler.cosine_lr import CosineLRScheduler
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from bench.training.measured import Stopwatch
+
+
+class Pictures(Dataset[tuple[Tensor, int]]):
+    """Pictures from their files, as timm's data set reads them."""
+
+    def __init__(self, pictures: tuple[Picture, ...], side: int) -> None:
+        self._pictures = pictures
+        self._transform = create_transform(side, is_training=False, crop_pct=1.0)
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        picture = self._pictures[index]
+        with Image.open(picture.path) as image:
+            tensor: Tensor = self._transform(image.convert("RGB"))
+        return tensor, int(picture.objects.classes[0])
+
+
+def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch: Path, threads: int) -> None:
+    """Train as the run asks, on batches in an order of torch's own.
+
+    Args:
+        document: the run; its augmentation must be none.
+        data: its data set.
+        watch: told of batches and epochs.
+        scratch: not needed.
+        threads: of the CPU.
+    """
+    del scratch
+    training, block = document.spec.training, document.spec.classification
+    assert block is not None  # noqa: S101 - the example has one
+    torch.set_num_threads(threads)
+    torch.manual_seed(training.seed)
+    model = timm.create_model(document.spec.model.architecture, pretrained=False, num_classes=len(data.classes))
+    asked = training.optimizer
+    optimizer = create_optimizer_v2(
+        model, opt=asked.name.value.lower(), lr=asked.learning_rate, weight_decay=asked.weight_decay
+    )
+    loader = DataLoader(Pictures(data.training, training.image_size), document.batch_size, shuffle=True)
+    steps = len(loader)
+    schedule = CosineLRScheduler(
+        optimizer,
+        t_initial=training.epochs * steps,
+        lr_min=asked.learning_rate * training.schedule.final_fraction,
+        warmup_t=round(training.schedule.warmup_epochs * steps),
+        t_in_epochs=False,
+    )
+    loss_of = LabelSmoothingCrossEntropy(block.label_smoothing)  # type: ignore[no-untyped-call]
+    validation = DataLoader(Pictures(data.validation, training.image_size), document.batch_size)
+    done = 0
+    for _ in range(training.epochs):
+        model.train()
+        for images, labels in loader:
+            schedule.step_update(done)
+            optimizer.zero_grad()
+            loss_of(model(images), labels).backward()
+            optimizer.step()
+            done += 1
+            watch.batch_done()
+        watch.epoch_done({"macroF1": _macro_f1(model, validation)})
+
+
+@torch.no_grad()
+def _macro_f1(model: nn.Module, validation: DataLoader[tuple[Tensor, int]]) -> float:
+    model.eval()
+    pairs = [(model(images).argmax(1), labels) for images, labels in validation]
+    predicted, truth = (torch.cat(each).numpy() for each in zip(*pairs, strict=True))
+    return float(f1_score(truth, predicted, average="macro"))

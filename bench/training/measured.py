@@ -1,0 +1,58 @@
+"""What one training shows, and a watch to take it with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+
+@dataclass
+class Stopwatch:
+    """Takes down when things happen.
+
+    Attributes:
+        metric: name of what epochs are compared by; higher is better.
+        pictures: of the training split.
+        began: when the training was asked for.
+        first_batch: when the first batch was trained on.
+        ends: when each epoch was trained and validated.
+        values: the metric after each.
+    """
+
+    metric: str
+    pictures: int
+    began: float = field(default_factory=time.monotonic)
+    first_batch: float | None = None
+    ends: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+    def batch_done(self) -> None:
+        """A batch is trained on."""
+        if self.first_batch is None:
+            self.first_batch = time.monotonic()
+
+    def epoch_done(self, metrics: Mapping[str, float]) -> None:
+        """An epoch is trained and validated."""
+        self.ends.append(time.monotonic())
+        self.values.append(float(metrics[self.metric]))
+
+    def summary(self) -> dict[str, object]:
+        """For JSON. Epochs last from the end of the one before; the first, which fills caches, is left out.
+
+        Raises:
+            ValueError: there were less than two epochs.
+        """
+        seconds = [after - before for before, after in pairwise(self.ends)]
+        if not seconds or self.first_batch is None:
+            raise ValueError("a training of two epochs at least is needed")
+        return {
+            "metric": self.metric,
+            "best": max(self.values),
+            "values": self.values,
+            "secondsToFirstBatch": self.first_batch - self.began,
+            "epochSeconds": seconds,
+            "picturesPerSecond": self.pictures * len(seconds) / sum(seconds),
+            "seconds": self.ends[-1] - self.began,
+        }

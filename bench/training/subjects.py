@@ -1,0 +1,103 @@
+"""What is compared: an example each, and the library that people would train it with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelyard_api.loading import parse_run, read_run
+from modelyard_api.run_document import RunDocument
+from modelyard_api.spec import Artifacts, Dataset, Task
+from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
+from modelyard_trainer.progress import Progress
+from modelyard_trainer.tasks.base import TaskContext
+from modelyard_trainer.tasks.registry import load_task
+
+from bench.training.measured import Stopwatch
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+Bare = Callable[[RunDocument, CheckedDataset, Stopwatch, Path, int], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One comparison.
+
+    Attributes:
+        example: file name of its TrainingRun.
+        library: what it is compared with.
+        metric: what they are compared by.
+        margin: how far below the library's metric ours may be, in the metric's own unit, stated before measuring.
+        epochs: of a training that is to be good; timed ones are shorter.
+        timed_epochs: of a training that is timed.
+        pictures: of the data set.
+    """
+
+    example: str
+    library: str
+    metric: str
+    margin: float
+    epochs: int
+    timed_epochs: int
+    pictures: int
+
+    def document(self, dataset: Path, results: Path, seed: int, epochs: int) -> RunDocument:
+        """The example, from and into folders of this computer, exported to nothing."""
+        manifest = parse_run(read_run((EXAMPLES / self.example).read_text(encoding="utf-8")))
+        spec = manifest.spec
+        kept = spec.dataset.model_dump(exclude={"s3", "path"})
+        return RunDocument(
+            namespace="bench",
+            name=manifest.metadata.name,
+            uid=f"bench-{seed}",
+            attempt=1,
+            batch_size=spec.training.batch_size,
+            spec=spec.model_copy(
+                update={
+                    "dataset": Dataset(**kept, path=str(dataset)),
+                    "artifacts": Artifacts(path=str(results)),
+                    "training": spec.training.model_copy(update={"seed": seed, "epochs": epochs}),
+                    "export": [],
+                    "format_priorities": [],
+                }
+            ),
+        )
+
+
+SUBJECTS = {
+    Task.DETECTION: Subject("digits.yaml", "ultralytics", "mAP50", 0.05, epochs=12, timed_epochs=3, pictures=800),
+    Task.CLASSIFICATION: Subject(
+        "digits-classification.yaml", "timm", "macroF1", 0.02, epochs=8, timed_epochs=4, pictures=1797
+    ),
+}
+
+
+def make_dataset(task: Task, folder: Path) -> None:
+    """Write the example's data set, smaller where the subject says so."""
+    if task is Task.DETECTION:
+        from examples.digits.make_dataset import make as make_pictures  # noqa: PLC0415 - scikit-image takes seconds
+
+        make_pictures(folder, images=SUBJECTS[task].pictures)
+    else:
+        from examples.digits.make_folders import make as make_folders  # noqa: PLC0415
+
+        make_folders(folder, SUBJECTS[task].pictures)
+
+
+def checked(document: RunDocument, scratch: Path, threads: int) -> CheckedDataset:
+    """The run's data set, split as the run splits it."""
+    folder = Path(document.spec.dataset.path or "")
+    results = scratch / "checked"
+    progress = Progress(1, document.batch_size, document.spec.training.epochs)
+    task = load_task(document.spec.task)(TaskContext(document, scratch, results, progress, threads))
+    return task.check(FetchedDataset(folder, {}, str(folder)))
+
+
+def bare(task: Task) -> Bare:
+    """The library's own training."""
+    if task is Task.DETECTION:
+        from bench.training.bare_ultralytics import train  # noqa: PLC0415 - seconds
+    else:
+        from bench.training.bare_timm import train  # noqa: PLC0415 - seconds
+    return train
