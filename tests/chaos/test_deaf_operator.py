@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 
 import pytest
+from modelyard_api.outcome import Reason, TerminationMessage
+from modelyard_cluster.by_hand import set_running, set_terminated
 
 from tests.chaos.conftest import OpenLane
 from tests.chaos.faults import Expire, Fault, Freeze, Hide, Kill, Side, Stale
 from tests.chaos.lane import Lane
 from tests.chaos.lives import SMOOTH
 from tests.chaos.recording import Recording
+from tests.chaos.witness import Object
 
 KINDS = ("trainingruns", "jobs", "pods")
 RUN = f"{SMOOTH.name}-1"
@@ -80,3 +84,33 @@ async def test_a_new_operator_is_shown_for_a_while_what_was(
     async with asyncio.TaskGroup() as together:
         for plural in KINDS:
             together.create_task(one(Stale(plural)))
+
+
+async def test_what_the_trainer_said_is_waited_for_where_its_pod_is_seen_late(open_lane: OpenLane) -> None:
+    """The Job alone told the end, and of the exit code only: a data set without pictures became a wrong spec."""
+    async with open_lane() as lane:
+        await _ready(lane, {})
+        lane.proxy.faults.append(Stale("pods"))
+        await asyncio.to_thread(lane.view.apply, RUN)
+        await lane.witness.until(
+            lambda: any("nodeName" in pod["spec"] for pod in lane.witness.pods(RUN)), "it has a pod"
+        )
+        (pod,) = lane.witness.pods(RUN)
+        place = (lane.view.plane.api, lane.view.namespace, pod["metadata"]["name"])
+        await asyncio.to_thread(set_running, *place)
+        await lane.witness.until(lambda: "runningAt" in _attempt(lane), "it is known to run")
+
+        lane.proxy.faults.append(Hide("pods"))
+        said = TerminationMessage(reason=Reason.DATASET_EMPTY, message="no pictures", attempt=1, epoch=0)
+        message = said.model_dump_json(by_alias=True, exclude_none=True)
+        await asyncio.to_thread(partial(set_terminated, *place, exit_code=10, message=message))
+        await asyncio.sleep(_A_WHILE)
+        lane.proxy.faults.remove(Stale("pods"))
+        await lane.witness.until(lambda: "endedAt" in _attempt(lane), "its end is known", 60)
+
+        assert (_attempt(lane)["reason"], _attempt(lane)["message"]) == (Reason.DATASET_EMPTY, "no pictures")
+
+
+def _attempt(lane: Lane) -> Object:
+    attempts: list[Object] = lane.witness.status(RUN).get("attempts") or [{}]
+    return attempts[-1]

@@ -20,6 +20,7 @@ POLICIES: tuple[Policy, ...] = (
     outset.leave_the_finished,
     outset.refuse_the_unreadable,
     # An attempt in flight
+    ended.wait_for_last_words,
     ended.note_the_end,
     ended.give_up_the_unreachable,
     ended.fail_the_refused,

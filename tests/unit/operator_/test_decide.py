@@ -399,8 +399,18 @@ class TestLost:
 
     def test_a_job_whose_pod_is_gone_still_names_the_exit_code(self) -> None:
         message = "Container trainer for pod vision/x failed with exit code 10 matching FailJob rule at index 0"
-        world = a_run().begun().pod_running().pod_gone().job_ends("Failed", "PodFailurePolicy", message).looked_at()
+        world = a_run().begun().pod_running().pod_gone().job_ends("Failed", "PodFailurePolicy", message)
+        world.later(seconds=10).looked_at()
         assert (world.status.phase, world.status.attempts[0].exit_code) == (Phase.FAILED, 10)
+
+    def test_what_the_trainer_said_is_waited_for_where_its_job_was_heard_of_first(self) -> None:
+        message = "Container trainer for pod vision/x failed with exit code 10 matching FailJob rule at index 0"
+        world = a_run().begun().pod_running().looked_at().job_ends("Failed", "PodFailurePolicy", message)
+        decision = world.decide()
+        assert (decision.status, decision.actions) == (world.status, ())
+        assert decision.requeue_after == timedelta(seconds=1)
+        world.pod_exits(10, last_words(Reason.DATASET_EMPTY, "no pictures")).looked_at()
+        assert (world.status.attempts[0].reason, world.status.message) == (Reason.DATASET_EMPTY, "no pictures")
 
     def test_a_job_whose_pod_is_gone_still_names_the_disruption(self) -> None:
         message = "Pod vision/x has condition DisruptionTarget matching FailJob rule at index 1"

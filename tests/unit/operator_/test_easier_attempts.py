@@ -126,7 +126,8 @@ class TestGpuMemory:
 
     def test_a_job_whose_pod_is_gone_still_tells(self) -> None:
         message = "Container trainer for pod vision/x failed with exit code 11 matching FailJob rule at index 0"
-        world = a_run().begun().pod_running().pod_gone().job_ends("Failed", "PodFailurePolicy", message).looked_at()
+        world = a_run().begun().pod_running().pod_gone().job_ends("Failed", "PodFailurePolicy", message)
+        world.later(seconds=10).looked_at()
         assert world.looked_at().status.attempts[1].batch_size == 16
 
 
