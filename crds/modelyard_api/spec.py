@@ -15,6 +15,7 @@ from modelyard_api.base import WEB_ADDRESS, ApiModel, Atomic, Matches, Rule, cel
 from modelyard_api.checkpoints import CheckpointPolicy
 from modelyard_api.classification import Classification
 from modelyard_api.detection import Detection
+from modelyard_api.export import DEFAULT_OPSET, Export, ExportFormat
 from modelyard_api.face_id import FaceId
 from modelyard_api.quantity import quantity
 from modelyard_api.recovery import Recovery
@@ -564,59 +565,6 @@ class Training(ApiModel):
     ] = True
 
 
-class ExportFormat(StrEnum):
-    """A file format for the trained model."""
-
-    ONNX = "onnx"
-    TORCHSCRIPT = "torchscript"
-
-
-DEFAULT_OPSET = 17
-"""The ONNX operator set of an export that names none."""
-
-
-class Export(ApiModel):
-    """One file that the trained model is exported to, checked against the PyTorch model before it is published."""
-
-    rules: ClassVar = (
-        Rule(
-            "self.format == 'onnx' || !has(self.opset)",
-            "is for format onnx only; leave it out",
-            path=".opset",
-            holds=lambda export: export.format is ExportFormat.ONNX or export.opset is None,
-        ),
-        Rule(
-            "self.format == 'onnx' || !self.dynamic",
-            "is for format onnx only; leave it out or set it to false",
-            path=".dynamic",
-            holds=lambda export: export.format is ExportFormat.ONNX or not export.dynamic,
-        ),
-    )
-
-    format: Annotated[ExportFormat, Field(description="File format.")]
-    opset: Annotated[
-        int | None,
-        Field(ge=11, le=20, description=f"ONNX operator set; only for onnx. Without it, {DEFAULT_OPSET}."),
-    ] = None
-    dynamic: Annotated[
-        bool,
-        Field(
-            description="Leave batch size and, for detection, height and width open instead of fixing them to one "
-            "picture of the training's image size; only for onnx."
-        ),
-    ] = False
-    tolerance: Annotated[
-        float,
-        Field(
-            gt=0,
-            le=10,
-            description="Largest difference allowed between this file's raw outputs and PyTorch's on validation"
-            " pictures (boxes in pixels divided by the image size, scores and logits as they are); above it "
-            "the run fails.",
-        ),
-    ] = 1e-3
-
-
 class Artifacts(ApiModel):
     """Where results go."""
 
@@ -973,12 +921,12 @@ SPEC_RULES = (
     ),
     Rule(
         "self.export.all(one, self.export.exists_one(other, other.format == one.format && "
-        "other.dynamic == one.dynamic && "
+        "other.precision == one.precision && other.dynamic == one.dynamic && "
         f"other.?opset.orValue({DEFAULT_OPSET}) == one.?opset.orValue({DEFAULT_OPSET})))",
-        "must not ask for the same format, opset and dynamic twice",
+        "must not ask for the same format, precision, opset and dynamic twice",
         path=".export",
         holds=lambda spec: _no_repeats(
-            [(export.format, export.opset or DEFAULT_OPSET, export.dynamic) for export in spec.export]
+            [(export.format, export.precision, export.operators, export.dynamic) for export in spec.export]
         ),
     ),
     Rule(

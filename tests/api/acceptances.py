@@ -240,6 +240,13 @@ ACCEPTED = (
                 {"format": "onnx", "opset": 14, "dynamic": True},
                 {"format": "onnx", "opset": 14},
                 {"format": "onnx", "tolerance": 0.01},
+                {"format": "onnx", "precision": "fp16", "tolerance": 0.1, "maxMetricDrop": 0.01},
+                {
+                    "format": "onnx",
+                    "precision": "int8",
+                    "maxMetricDrop": 0,
+                    "calibration": {"pictures": 64, "method": "entropy", "perChannel": True},
+                },
                 {"format": "torchscript"},
             ],
             "spec.formatPriorities": ["torchscript", "onnx"],

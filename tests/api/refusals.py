@@ -19,7 +19,7 @@ A_LABEL = "must be the value of a label, such as nvidia-l4"
 BYTES = "must be a number of bytes above zero, such as 16Gi"
 A_TIME = "must be a length of time above zero, such as 90s, 30m or 1h30m"
 A_RUN_NAME = "must be at most 63 lower-case letters, digits and hyphens, since Jobs and folders are named after it"
-TWICE = "must not ask for the same format, opset and dynamic twice"
+TWICE = "must not ask for the same format, precision, opset and dynamic twice"
 A_PATH = "must be a path below the data set's folder, such as metadata/metadata.json"
 FIXED = "is fixed once the run has started; create a new TrainingRun with another name"
 
@@ -487,6 +487,36 @@ BY_RULES = (
         {"spec.export": [{"format": "onnx"}, {"format": "onnx", "opset": 17}]},
         "spec.export",
         TWICE,
+    ),
+    Refusal(
+        "the same precision twice",
+        {"spec.export": [{"format": "onnx", "precision": "int8"}, {"format": "onnx", "precision": "int8"}]},
+        "spec.export",
+        TWICE,
+    ),
+    Refusal(
+        "TorchScript in 8 bits",
+        {"spec.export": [{"format": "torchscript", "precision": "int8"}]},
+        "spec.export[0].precision",
+        "must be fp32 for torchscript",
+    ),
+    Refusal(
+        "8 bits in operators that know no channels",
+        {"spec.export": [{"format": "onnx", "precision": "int8", "opset": 12}]},
+        "spec.export[0].opset",
+        "must be 13 or more for precision int8",
+    ),
+    Refusal(
+        "calibration of what has no scales",
+        {"spec.export": [{"format": "onnx", "precision": "fp16", "calibration": {"pictures": 64}}]},
+        "spec.export[0].calibration",
+        "is for precision int8 only; leave it out",
+    ),
+    Refusal(
+        "a tolerance for outputs that are other numbers",
+        {"spec.export": [{"format": "onnx", "precision": "int8", "tolerance": 0.5}]},
+        "spec.export[0].tolerance",
+        "is not for precision int8, whose outputs are other numbers; leave it out, maxMetricDrop decides",
     ),
     Refusal(
         "a preference for a format that is not exported",

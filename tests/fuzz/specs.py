@@ -13,7 +13,11 @@ FULL: dict[str, Any] = changed(
         "dataset.s3.endpoint": "http://s3.storage.svc:7070",
         "artifacts.s3.endpoint": "https://s3.example",
         "detection": {"loss": {"box": 5.0}, "rect": False},
-        "export": [{"format": "onnx", "opset": 14, "dynamic": True}, {"format": "torchscript"}],
+        "export": [
+            {"format": "onnx", "opset": 14, "dynamic": True, "tolerance": 0.01},
+            {"format": "onnx", "precision": "int8", "maxMetricDrop": 0.1, "calibration": {"pictures": 64}},
+            {"format": "torchscript"},
+        ],
         "formatPriorities": ["onnx"],
         "resources.gpuType": "nvidia-l4",
         "resources.queue": "gpus",

@@ -83,7 +83,8 @@ def test_everything_is_there_and_matches_its_checksum(results: Path) -> None:
     sums = parse_checksums((results / "SHA256SUMS").read_text())
     assert {name: sha256(results / name) for name in sums} == sums
     assert set(sums) == {
-        *("best.onnx", "best.pt", "best.torchscript", "last.pt", "labels.json", "metrics.csv", "split.json"),
+        *("best.onnx", "best-fp16.onnx", "best-int8.onnx", "best.pt", "best.torchscript", "last.pt"),
+        *("labels.json", "metrics.csv", "split.json"),
         *("plots/confusion_matrix.png", "plots/curves.png", "report.html", "run.json", "training.log"),
     }
     assert (results / "report.html").read_text().count("data:image/") == 2
@@ -103,6 +104,42 @@ def test_the_onnx_file_finds_digits_with_numpy_alone(results: Path, digits: Path
     assert labels == read_json(results / "labels.json") == dict(zip(map(str, range(10)), sorted(NAMES), strict=True))
     assert (known["task"], known["producer"], len(known["specSha256"])) == ("classification", "Modelyard", 64)
     assert onnx.load(results / "best.onnx").opset_import[0].version == 14
+
+
+def test_each_file_is_judged_by_the_metric_beside_pytorch(results: Path) -> None:
+    record = read_json(results / "run.json")
+    exports = {each["name"]: each for each in record["exports"]}
+    assert {each["precision"] for each in exports.values()} == {"fp32", "fp16", "int8"}
+    for each in exports.values():
+        judged = each["metric"]
+        assert judged["name"] == "macroF1"
+        assert judged["inPyTorch"] == pytest.approx(record["metrics"]["macroF1"], abs=1e-6)
+        assert judged["drop"] == pytest.approx(judged["inPyTorch"] - judged["value"], abs=1e-9)
+        assert judged["pictures"] == record["dataset"]["validationImages"]
+        assert each["latency"]["milliseconds"] > 0
+        assert each["tolerance"] is None or each["largestDifference"] <= each["tolerance"]
+    assert exports["best.onnx"]["metric"]["drop"] == pytest.approx(0, abs=1e-9)
+    assert exports["best-int8.onnx"]["metric"]["drop"] <= 0.03
+    assert exports["best-int8.onnx"]["calibrationPictures"] == 200
+    page = (results / "report.html").read_text()
+    assert f"{exports['best-int8.onnx']['metric']['drop']:+.4f}" in page
+
+
+def test_smaller_precisions_compute_in_them(results: Path) -> None:
+    names = ("best.onnx", "best-fp16.onnx", "best-int8.onnx")
+    whole, half, eighths = (onnx.load(results / name) for name in names)
+    sizes = [(results / name).stat().st_size for name in names]
+    assert sizes[1] < 0.55 * sizes[0]
+    assert sizes[2] < 0.3 * sizes[0]
+    for graph in (half, eighths):
+        assert graph.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+        assert graph.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    convolutions = sum(node.op_type == "Conv" for node in whole.graph.node)
+    assert sum(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in half.graph.initializer) >= convolutions
+    quantised = {node.output[0] for node in eighths.graph.node if node.op_type == "DequantizeLinear"}
+    computing = [node for node in eighths.graph.node if node.op_type in {"Conv", "Gemm", "MatMul"}]
+    assert len(computing) > 10
+    assert all({*node.input[:2]} <= quantised for node in computing)
 
 
 def test_the_weights_fit_timms_own_model(results: Path, digits: Path) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from modelyard_api.outcome import Reason
-from modelyard_api.spec import Export, ExportFormat
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.exports.refusing import refuse_what_differs
 from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.tasks.base import BEST, TaskContext
 from modelyard_trainer.tasks.detection.architecture import find_architecture
 from modelyard_trainer.tasks.detection.checkpoint import Checkpoint
 from modelyard_trainer.tasks.detection.offline import prepare
+from modelyard_trainer.tasks.detection.task import DetectionTask
 from PIL import Image
 
 from tests.unit.trainer.datasets import make_dataset, run_document
@@ -53,51 +55,41 @@ def untrained(name: str, tmp_path: Path, **changes: object) -> TaskContext:
 def test_architectures_with_one_head_and_with_two_are_exported_alike(
     name: str, tmp_path: Path, data: CheckedDataset
 ) -> None:
-    from modelyard_trainer.tasks.detection.export import export  # noqa: PLC0415 - only after `prepare`
-    from modelyard_trainer.tasks.detection.verify import verify  # noqa: PLC0415
-
     exports = [{"format": "onnx", "opset": 17, "dynamic": True}, {"format": "torchscript"}]
-    context = untrained(name, tmp_path, export=exports)
-    for verified in verify(context, data, export(context)):
+    task = DetectionTask(untrained(name, tmp_path, export=exports))
+    for verified in task.verify(data, task.export(data)):
         assert verified.agrees, verified
         assert verified.pictures == 2
+        assert verified.judged.drop == pytest.approx(0, abs=1e-6)
 
 
 def test_an_exported_file_of_other_weights_is_found_out(tmp_path: Path, data: CheckedDataset) -> None:
-    from modelyard_trainer.tasks.detection.export import export  # noqa: PLC0415 - only after `prepare`
-    from modelyard_trainer.tasks.detection.verify import verify  # noqa: PLC0415
-
     context = untrained("yolov5nu", tmp_path, export=[{"format": "onnx", "opset": 14}])
-    files = export(context)
+    files = DetectionTask(context).export(data)
     best = Checkpoint.load(context.results / BEST)
     weights = {name: tensor * 1.05 if tensor.ndim == 4 else tensor for name, tensor in best.weights.items()}
-    Checkpoint(
-        best.architecture, best.model_file, best.classes, best.image_size, best.epoch, best.metrics, weights
-    ).save(context.results / BEST)
-    (verified,) = verify(context, data, files)
+    replace(best, weights=weights).save(context.results / BEST)
+    (verified,) = DetectionTask(context).verify(data, files)
     assert not verified.agrees
+    with pytest.raises(RunError, match=r"best.onnx differs from PyTorch by .* its tolerance allows 0.001"):
+        refuse_what_differs([verified])
 
 
-def test_differences_count_boxes_by_the_image_size_and_never_pass_what_is_no_number() -> None:
-    from modelyard_trainer.tasks.detection.verify import largest_difference  # noqa: PLC0415
+def test_differences_count_boxes_by_the_image_size_and_never_pass_what_is_no_number(
+    tmp_path: Path, data: CheckedDataset
+) -> None:
+    from modelyard_trainer.exports.comparing import difference  # noqa: PLC0415 - imports torch
+    from modelyard_trainer.tasks.detection.export import TrainedDetector  # noqa: PLC0415 - only after `prepare`
 
+    subject = TrainedDetector(untrained("yolov5nu", tmp_path), data)
+    images = np.zeros((1, 3, 320, 640), np.float32)
     reference = np.zeros((1, 6, 3), np.float32)
     boxes, scores, broken = reference.copy(), reference.copy(), reference.copy()
     boxes[0, 2, 1], scores[0, 5, 0], broken[0, 0, 0] = 32.0, 0.01, np.nan
-    assert largest_difference(boxes, reference, 640) == pytest.approx(0.05)
-    assert largest_difference(scores, reference, 640) == pytest.approx(0.01)
-    assert largest_difference(broken, broken, 640) == float("inf")
-    assert largest_difference(reference[:, :, :2], reference, 640) == float("inf")
-
-
-def test_exports_come_in_the_order_of_preference() -> None:
-    from modelyard_trainer.tasks.exporting import in_order  # noqa: PLC0415
-
-    onnx, script = Export(format=ExportFormat.ONNX), Export(format=ExportFormat.TORCHSCRIPT)
-    other = Export(format=ExportFormat.ONNX, opset=14)
-    assert in_order([onnx, script, other], [ExportFormat.TORCHSCRIPT]) == [script, onnx, other]
-    assert in_order([script, onnx], [ExportFormat.ONNX, ExportFormat.TORCHSCRIPT]) == [onnx, script]
-    assert in_order([script, onnx], []) == [script, onnx]
+    assert difference(subject, boxes, reference, images) == pytest.approx(0.05)
+    assert difference(subject, scores, reference, images) == pytest.approx(0.01)
+    assert difference(subject, broken, broken, images) == float("inf")
+    assert difference(subject, reference[:, :, :2], reference, images) == float("inf")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ spec:
   export:
     - {{format: torchscript}}
     - {{format: onnx, opset: 14, dynamic: true}}
+    - {{format: onnx, precision: fp16}}
+    - {{format: onnx, precision: int8, maxMetricDrop: 1, calibration: {{perChannel: true}}}}
   formatPriorities: [onnx, torchscript]
   artifacts: {{s3: {{uri: s3://models/}}}}
 """
@@ -89,6 +91,8 @@ def test_everything_is_there_and_matches_its_checksum(results: Path) -> None:
     assert there == {*sums, "SHA256SUMS"}
     assert {name: sha256(results / name) for name in sums} == sums
     assert set(sums) == {
+        "best-fp16.onnx",
+        "best-int8.onnx",
         "best.onnx",
         "best.pt",
         "best.torchscript",
@@ -115,9 +119,15 @@ def test_the_record_says_what_was_done(results: Path) -> None:
         "weightDecay": 0.0005,
     }
     assert record["primaryArtifact"] == "best.onnx"
-    assert [each["format"] for each in record["exports"]] == ["onnx", "torchscript"]
+    assert [each["name"] for each in record["exports"]] == [
+        *("best.onnx", "best-fp16.onnx", "best-int8.onnx", "best.torchscript")
+    ]
     assert record["exports"][0]["opset"] == 14
-    assert all(0 <= each["largestDifference"] <= each["tolerance"] for each in record["exports"])
+    for each in record["exports"]:
+        assert 0 <= each["largestDifference"] <= (each["tolerance"] or 1)
+        assert each["metric"]["name"] == "mAP50"
+        assert each["metric"]["pictures"] == 8
+    assert record["exports"][2]["calibrationPictures"] == 24
     assert record["environment"]["packages"]["torch"] == torch.__version__.partition("+")[0]
     assert record["seed"] == 42
     assert "no CUDA device is in sight, so the training ran on the CPU" in record["notices"]
@@ -155,6 +165,21 @@ def test_the_onnx_file_takes_other_sizes_and_says_what_pytorch_says(results: Pat
     assert np.allclose(session.run(None, {"images": images})[0], script(torch.from_numpy(images)).numpy(), atol=1e-2)
     wide = np.zeros((2, 3, 64, 128), np.float32)
     assert session.run(None, {"images": wide})[0].shape == (2, 4 + len(NAMES), 8 * 16 + 4 * 8 + 2 * 4)
+
+
+def test_boxes_and_scores_are_decoded_in_floats_whatever_the_convolutions_compute_in(results: Path) -> None:
+    images = np.random.default_rng(0).random((1, 3, 96, 96), np.float32)
+    whole = onnxruntime.InferenceSession(results / "best.onnx").run(None, {"images": images})[0]
+    for name, coarse, near in (("best-fp16.onnx", "Cast", 0.05), ("best-int8.onnx", "QuantizeLinear", 0.5)):
+        found = onnxruntime.InferenceSession(results / name).run(None, {"images": images})[0]
+        # With one scale for pixels and scores, or in steps of fp16's, all scores were 0 or boxes pixels away.
+        assert (found[:, 4:] > 0).all()
+        assert np.abs(np.log(found[:, 4:] / whole[:, 4:])).mean() < near
+        assert np.abs(found[:, :4] - whole[:, :4]).max() < 96 * 0.1
+        graph = onnx.load(results / name).graph
+        last = [node for node in graph.node if node.op_type == "Concat"][-1]
+        feeding = {node.op_type for node in graph.node if set(node.output) & set(last.input)}
+        assert coarse not in feeding, f"what boxes and scores are put together of is in {feeding}"
 
 
 def test_the_pages_pictures_are_real(results: Path) -> None:

@@ -113,14 +113,30 @@ def write_metrics(epochs: Sequence[Epoch], path: Path, columns: Mapping[str, str
 
 
 def _exported(verified: Verified) -> dict[str, object]:
+    wanted, judged, latency = verified.file.wanted, verified.judged, verified.latency
     return {
-        "format": verified.file.format.value,
+        "format": wanted.format.value,
+        "precision": wanted.precision.value,
         "name": verified.file.path.name,
         **verified.file.details,
         "largestDifference": float(f"{verified.difference:.3g}"),
-        "tolerance": verified.file.tolerance,
+        "tolerance": wanted.allowed_difference,
         "picturesCompared": verified.pictures,
         "inputShapes": list(verified.shapes),
+        "metric": {
+            "name": judged.metric,
+            "value": judged.value,
+            "inPyTorch": judged.reference,
+            "drop": judged.drop,
+            "pictures": judged.pictures,
+            "maxMetricDrop": wanted.allowed_drop,
+        },
+        "latency": {
+            "milliseconds": float(f"{latency.milliseconds:.4g}"),
+            "runs": latency.runs,
+            "threads": latency.threads,
+            "batch": 1,
+        },
     }
 
 

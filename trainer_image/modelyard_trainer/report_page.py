@@ -132,18 +132,39 @@ def _rows(values: Mapping[str, object]) -> str:
 def _exports(exports: Sequence[Mapping[str, Any]]) -> str:
     if not exports:
         return ""
+    judged = exports[0]["metric"]
+    titles = ("largest difference", "allowed", judged["name"], "drop", "allowed", "ms a picture")
+    head = "<tr><th>file</th><th></th>" + "".join(f'<th class="number">{title}</th>' for title in titles) + "</tr>"
     rows = "".join(
-        f"<tr><td>{html.escape(each['name'])}</td>"
-        f"<td>{html.escape(', '.join(f'{k} {each[k]}' for k in ('opset', 'dynamic') if k in each))}</td>"
-        f'<td class="number">{each["largestDifference"]:.2e}</td><td class="number">{each["tolerance"]:.0e}</td>'
-        f"<td>{each['picturesCompared']} pictures as {html.escape(', '.join(each['inputShapes']))}</td></tr>"
+        f"<tr><td>{html.escape(each['name'])}</td><td>{html.escape(_said(each))}</td>"
+        + "".join(f'<td class="number">{number}</td>' for number in _numbers(each))
+        + "</tr>"
         for each in exports
     )
-    head = (
-        '<tr><th>file</th><th></th><th class="number">largest difference</th><th class="number">allowed</th>'
-        "<th>compared with PyTorch on</th></tr>"
+    latency, shapes = exports[0]["latency"], dict.fromkeys(shape for each in exports for shape in each["inputShapes"])
+    note = (
+        f"Outputs were compared with PyTorch's on {exports[0]['picturesCompared']} validation pictures as "
+        f"{', '.join(shapes)}; {judged['name']} is of {judged['pictures']} validation pictures, and PyTorch's on them "
+        f"{judged['inPyTorch']:.4f}. Times are medians, one picture at once, on this CPU with {latency['threads']} "
+        "threads."
     )
-    return f"<table>{head}{rows}</table>"
+    return f"<table>{head}{rows}</table><p>{html.escape(note)}</p>"
+
+
+def _said(export: Mapping[str, Any]) -> str:
+    return ", ".join([export["precision"], *(f"{k} {export[k]}" for k in ("opset", "dynamic") if k in export)])
+
+
+def _numbers(export: Mapping[str, Any]) -> tuple[str, ...]:
+    metric, tolerance, most = export["metric"], export["tolerance"], export["metric"]["maxMetricDrop"]
+    return (
+        f"{export['largestDifference']:.2e}",
+        "any" if tolerance is None else f"{tolerance:g}",
+        f"{metric['value']:.4f}",
+        f"{metric['drop']:+.4f}",
+        "any" if most is None else f"{most:g}",
+        f"{export['latency']['milliseconds']:.2f}",
+    )
 
 
 def _classes(classes: Mapping[str, Mapping[str, float]]) -> str:

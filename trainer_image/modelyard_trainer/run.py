@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from modelyard_api.outcome import Reason
 from modelyard_api.report import Stage
 from modelyard_api.run_document import RunDocument
 
@@ -19,14 +18,15 @@ from modelyard_trainer.checkpoints.keeper import KeptCheckpoints
 from modelyard_trainer.cpus import usable_cpus
 from modelyard_trainer.dataset.fetch import fetch
 from modelyard_trainer.destination import Destination, Published
-from modelyard_trainer.errors import Interrupted, RunError
+from modelyard_trainer.errors import Interrupted
+from modelyard_trainer.exports.refusing import refuse_what_differs
 from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.logs import log_to_file, stop_logging_to
 from modelyard_trainer.patience import AT_THE_START, Patience
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.record import LOG_FILE, Record
-from modelyard_trainer.tasks.base import TaskContext, Verified
+from modelyard_trainer.tasks.base import TaskContext
 from modelyard_trainer.tasks.registry import load_task
 
 Result = TypeVar("Result")
@@ -135,11 +135,11 @@ def _run(
     progress.metrics(evaluation.metrics)
 
     _begin(progress, Stage.EXPORTING)
-    exports = task.export()
+    exports = task.export(data)
 
     _begin(progress, Stage.VERIFYING)
     verified = task.verify(data, exports)
-    _refuse_what_differs(verified)
+    refuse_what_differs(verified)
 
     _begin(progress, Stage.PUBLISHING)
     record = Record(document, data, fit, evaluation, verified, started, destination.notices, checkpoints.history)
@@ -173,17 +173,6 @@ def _prepared(places: Places, document: RunDocument) -> Destination:
 def _begin(progress: Progress, stage: Stage) -> None:
     _log.info("%s", stage.value.lower())
     progress.stage(stage)
-
-
-def _refuse_what_differs(verified: Sequence[Verified]) -> None:
-    """One file that says something else than PyTorch fails the run: nobody should ship it."""
-    for each in verified:
-        if not each.agrees:
-            raise RunError(
-                Reason.EXPORT_DIFFERS,
-                f"{each.file.path.name} differs from PyTorch by {each.difference:.3g} on validation pictures; its "
-                f"tolerance allows {each.file.tolerance:g}",
-            )
 
 
 def _empty_folder(folder: Path) -> Path:

@@ -88,7 +88,7 @@ class LinearTask:
             weights = saved["weights"]
         return Evaluation({_METRIC: _accuracy(weights, _arrays(data.validation, len(data.classes)))})
 
-    def export(self) -> tuple[ExportedFile, ...]:
+    def export(self, data: CheckedDataset) -> tuple[ExportedFile, ...]:
         """Nothing, which takes as long as an epoch, so that whoever watches sees it."""
         time.sleep(LinearArchitecture.of(self._spec.model.architecture).epoch_seconds)
         return ()

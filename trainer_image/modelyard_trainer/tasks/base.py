@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from modelyard_api.export import Export
 from modelyard_api.run_document import RunDocument
-from modelyard_api.spec import ExportFormat
 
 from modelyard_trainer.checkpoints.model import Checkpoints, NoCheckpoints, Position
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
@@ -79,15 +79,39 @@ class Evaluation:
 class ExportedFile:
     """A file that the best weights were exported to."""
 
-    format: ExportFormat
+    wanted: Export
     path: Path
-    tolerance: float
     details: Mapping[str, str | int | bool] = field(default_factory=dict)
+    """What the record says of it beside format and precision."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a file is worth by the task's metric, and what PyTorch is, on the same pictures."""
+
+    metric: str
+    value: float
+    reference: float
+    pictures: int
+
+    @property
+    def drop(self) -> float:
+        """How much less the file reaches; below zero where it reaches more."""
+        return self.reference - self.value
+
+
+@dataclass(frozen=True)
+class Latency:
+    """The median time for one picture on this CPU."""
+
+    milliseconds: float
+    runs: int
+    threads: int
 
 
 @dataclass(frozen=True)
 class Verified:
-    """How far an exported file's outputs are from PyTorch's."""
+    """How an exported file compares with PyTorch."""
 
     file: ExportedFile
     difference: float
@@ -95,11 +119,21 @@ class Verified:
     pictures: int
     shapes: tuple[str, ...]
     """Sizes of the inputs that were tried."""
+    judged: Judged
+    latency: Latency
 
     @property
     def agrees(self) -> bool:
         """Whether the difference is within the tolerance; a difference that is no number is not."""
-        return self.difference <= self.file.tolerance
+        allowed = self.file.wanted.allowed_difference
+        return allowed is None or self.difference <= allowed
+
+    @property
+    def is_good_enough(self) -> bool:
+        """Whether the metric falls by no more than is allowed; one that is no number does."""
+        allowed = self.file.wanted.allowed_drop
+        # Two sums of the same scores in another order are no drop.
+        return allowed is None or self.judged.drop <= allowed + 1e-9
 
 
 class Task(Protocol):
@@ -121,8 +155,8 @@ class Task(Protocol):
     def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
         """Measure the best weights on the validation pictures; may leave plots in the results folder."""
 
-    def export(self) -> tuple[ExportedFile, ...]:
-        """Write the exported files into the results folder, in the order of preference."""
+    def export(self, data: CheckedDataset) -> tuple[ExportedFile, ...]:
+        """Write the exported files into the results folder, in the order of preference; see `exports.subject`."""
 
     def verify(self, data: CheckedDataset, exports: tuple[ExportedFile, ...]) -> tuple[Verified, ...]:
-        """Compare each exported file with PyTorch on validation pictures."""
+        """Hold each exported file against PyTorch on validation pictures: outputs, metric and speed."""

@@ -1,77 +1,80 @@
-"""A trained classifier as files that run without us. Imports torch."""
+"""A trained classifier as what is exported. Imports torch."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import torch
 from modelyard_api.classification import Classification
-from modelyard_api.run_document import RunDocument
-from modelyard_api.spec import Export, ExportFormat
+from modelyard_api.pictures import Resize
+from torch import Tensor, nn
 
-from modelyard_trainer.tasks.base import BEST, ExportedFile, TaskContext
+from modelyard_trainer.dataset.model import CheckedDataset, Picture
+from modelyard_trainer.exports.picking import MOST_JUDGED, strided
+from modelyard_trainer.exports.subject import Images, Runner, Subject
+from modelyard_trainer.imaging.squares import as_planes, read_square
+from modelyard_trainer.tasks.base import BEST, TaskContext
 from modelyard_trainer.tasks.classification.checkpoint import Checkpoint, build_model
-from modelyard_trainer.tasks.exporting import Details, export_all, provenance, write_onnx, write_torchscript
-
-INPUT, OUTPUT = "images", "logits"
-"""(batch, 3, side, side) between 0 and 1, RGB; (batch, classes)."""
+from modelyard_trainer.tasks.classification.learner import Examiner
+from modelyard_trainer.tasks.classification.recipe import examiner
 
 
-def export(context: TaskContext) -> tuple[ExportedFile, ...]:
-    """Export best.pt to each format of the spec, in the order of formatPriorities.
+class TrainedClassifier(Subject):
+    """The published best.pt: from pictures between 0 and 1 to logits (batch, classes)."""
 
-    Raises:
-        RunError: ExportFailed, with what the exporter said.
-    """
-    writers = {ExportFormat.ONNX: _write_onnx, ExportFormat.TORCHSCRIPT: _write_torchscript}
-    return export_all(context, Checkpoint.load(context.results / BEST), writers)
+    output = "logits"
 
+    def __init__(self, context: TaskContext, block: Classification, data: CheckedDataset) -> None:
+        self._checkpoint = Checkpoint.load(context.results / BEST)
+        side = self._checkpoint.image_size
+        super().__init__(self._checkpoint.weights, (side, side))
+        self._context, self._block = context, block
+        self._pictures = strided(data.validation, MOST_JUDGED)
+        self.metric, self.judged = block.metric.value, len(self._pictures)
 
-def _write_onnx(checkpoint: Checkpoint, document: RunDocument, wanted: Export, path: Path) -> Details:
-    return write_onnx(
-        build_model(checkpoint),
-        _example(checkpoint),
-        wanted,
-        path,
-        names=(INPUT, OUTPUT),
-        axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
-        metadata=metadata(checkpoint, document),
-    )
+    def network(self, weights: Mapping[str, Tensor]) -> nn.Module:
+        """The classifier with its normalisation."""
+        return build_model(replace(self._checkpoint, weights=weights))
 
+    def image(self, picture: Picture) -> Images:
+        """What is looked at, as a square."""
+        return as_planes(read_square(picture, self._checkpoint.image_size, Resize(self._checkpoint.resize)))
 
-def _write_torchscript(checkpoint: Checkpoint, document: RunDocument, wanted: Export, path: Path) -> Details:
-    del wanted  # nothing in it is for this format
-    return write_torchscript(
-        build_model(checkpoint), _example(checkpoint), path, metadata=metadata(checkpoint, document)
-    )
+    def judge(self, run: Runner) -> float:
+        """The metric that epochs are compared by."""
+        found = self._examiner.examine(lambda images: torch.from_numpy(run(images.numpy())))
+        return found.metrics()[self.metric]
 
+    @cached_property
+    def _examiner(self) -> Examiner:
+        classes = len(self._checkpoint.classes)
+        return examiner(
+            self._context, self._block, self._pictures, classes, torch.device("cpu"), workers=0, name="judged"
+        )
 
-def _example(checkpoint: Checkpoint) -> torch.Tensor:
-    return torch.zeros(1, 3, checkpoint.image_size, checkpoint.image_size)
-
-
-def metadata(checkpoint: Checkpoint, document: RunDocument) -> dict[str, str]:
-    """What stands in an exported file: where it is from, its labels, and what its input must be."""
-    block = document.spec.classification or Classification()
-    table = block.table
-    metric = block.metric.value
-    preprocessing: dict[str, Any] = {
-        "color": "RGB",
-        "layout": "NCHW",
-        "range": [0, 1],
-        "size": [checkpoint.image_size, checkpoint.image_size],
-        "resize": checkpoint.resize,
-        "interpolation": "bilinear, antialiased",
-        "normalisation": "in the network",
-    }
-    if table is not None and table.roi is not None:
-        preprocessing["region"] = {"name": table.roi.region, "padding": table.roi.padding}
-    return provenance(document) | {
-        "description": f"{checkpoint.architecture}, epoch {checkpoint.epoch}",
-        "task": "classification",
-        "labels": json.dumps({str(number): name for number, name in enumerate(checkpoint.classes)}),
-        "preprocessing": json.dumps(preprocessing),
-        "metric": json.dumps({"name": metric, "value": checkpoint.metrics[metric], "of": "validation"}),
-    }
+    def metadata(self, *, dynamic: bool) -> dict[str, str]:
+        """Its labels, and what its input must be."""
+        del dynamic  # the graph says so itself
+        checkpoint, table = self._checkpoint, self._block.table
+        preprocessing: dict[str, Any] = {
+            "color": "RGB",
+            "layout": "NCHW",
+            "range": [0, 1],
+            "size": [checkpoint.image_size, checkpoint.image_size],
+            "resize": checkpoint.resize,
+            "interpolation": "bilinear, antialiased",
+            "normalisation": "in the network",
+        }
+        if table is not None and table.roi is not None:
+            preprocessing["region"] = {"name": table.roi.region, "padding": table.roi.padding}
+        return {
+            "description": f"{checkpoint.architecture}, epoch {checkpoint.epoch}",
+            "task": "classification",
+            "labels": json.dumps({str(number): name for number, name in enumerate(checkpoint.classes)}),
+            "preprocessing": json.dumps(preprocessing),
+            "metric": json.dumps({"name": self.metric, "value": checkpoint.metrics[self.metric], "of": "validation"}),
+        }

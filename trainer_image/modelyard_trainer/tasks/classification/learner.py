@@ -69,7 +69,7 @@ class Examiner:
         )
 
     @torch.no_grad()
-    def examine(self, model: nn.Module, heed: Callable[[], None] = lambda: None) -> Found:
+    def examine(self, model: Callable[[Tensor], Tensor], heed: Callable[[], None] = lambda: None) -> Found:
         """The scores of a model that is in evaluation mode; `heed` is called before each batch."""
         count = self._classes
         confusion = torch.zeros(count * count, dtype=torch.int64, device=self._device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ultralytics.cfg import get_cfg
 from ultralytics.data import build_dataloader
 from ultralytics.models.yolo.detect import DetectionValidator
 
-from modelyard_trainer.dataset.model import CheckedDataset
+from modelyard_trainer.dataset.model import CheckedDataset, Picture
 from modelyard_trainer.tasks.base import BEST, Epoch, Evaluation, TaskContext
 from modelyard_trainer.tasks.detection import plots
 from modelyard_trainer.tasks.detection.arguments import ultralytics_arguments
@@ -31,7 +32,7 @@ _CONFIDENT = 0.25
 def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tuple[Epoch, ...]) -> Evaluation:
     """Validate best.pt as the epochs were validated; leave plots and a sheet of predictions in the results."""
     checkpoint = Checkpoint.load(context.results / BEST)
-    examiner = _examine(context, data, checkpoint, device)
+    examiner = examine(context, data.validation, checkpoint, build_model(checkpoint), device, rect=True)
     box = examiner.metrics.box
     folder = context.results / "plots"
     folder.mkdir(exist_ok=True)
@@ -66,27 +67,49 @@ def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tu
     )
 
 
-def _examine(context: TaskContext, data: CheckedDataset, checkpoint: Checkpoint, device: str) -> _Examiner:
+def examine(
+    context: TaskContext,
+    pictures: Sequence[Picture],
+    checkpoint: Checkpoint,
+    model: Any,
+    device: str,
+    *,
+    rect: bool,
+) -> Examiner:
+    """Validate a model as the epochs were validated.
+
+    Args:
+        context: all that the task is given.
+        pictures: with their objects.
+        checkpoint: whose classes and sizes the model has.
+        model: gives raw predictions, before non-maximum suppression.
+        device: that it runs on.
+        rect: pad pictures to rectangles, as the epochs did; squares otherwise.
+    """
     document = context.document
-    wanted = ultralytics_arguments(document, checkpoint.model_file, device)
+    wanted = ultralytics_arguments(document, checkpoint.model_file, device) | {"imgsz": checkpoint.image_size}
     description = _describe(context.scratch, checkpoint.classes)
     # The epochs were validated with twice the batch, padded to rectangles: the same here gives the same numbers.
     batch = document.batch_size * 2
-    arguments = get_cfg(overrides=wanted | {"mode": "val", "data": str(description), "batch": batch, "rect": True})
-    stride = max(int(build_model(checkpoint).stride.max()), 32)
+    overrides = {"mode": "val", "data": str(description), "batch": batch, "rect": rect}
+    stride = max(int(max(model.stride)), 32)
     options = picture_options(
-        get_cfg(overrides=wanted | {"cache": False}), checkpoint.classes, training=False, batch=batch, stride=stride
+        get_cfg(overrides=wanted | {"cache": False}),
+        checkpoint.classes,
+        training=False,
+        batch=batch,
+        stride=stride,
     )
     loader = build_dataloader(
-        CheckedPictures(data.validation, **options), batch, workers=0, shuffle=False, rank=-1, device=device
+        CheckedPictures(pictures, **options | {"rect": rect}), batch, workers=0, shuffle=False, rank=-1, device=device
     )
-    examiner = _Examiner(
+    examiner = Examiner(
         dataloader=loader,
         save_dir=context.scratch / "evaluation",
-        args=arguments,
+        args=get_cfg(overrides=wanted | overrides),
         _callbacks=defaultdict(list),
     )
-    examiner(model=build_model(checkpoint))
+    examiner(model=model)
     return examiner
 
 
@@ -100,7 +123,7 @@ def _describe(scratch: Path, classes: tuple[str, ...]) -> Path:
     return path
 
 
-class _Examiner(DetectionValidator):  # type: ignore[misc]
+class Examiner(DetectionValidator):  # type: ignore[misc]
     """ultralytics' validator, which also fills the confusion matrix and keeps some predictions to draw."""
 
     def __init__(self, **options: Any) -> None:

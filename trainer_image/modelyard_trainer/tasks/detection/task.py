@@ -171,17 +171,19 @@ class DetectionTask:
         with explain_memory(self._document.batch_size):
             return evaluate(self._context, data, fit.device, fit.epochs)
 
-    def export(self) -> tuple[ExportedFile, ...]:
+    def export(self, data: CheckedDataset) -> tuple[ExportedFile, ...]:
         """Write each format that was asked for."""
-        from modelyard_trainer.tasks.detection.export import export  # noqa: PLC0415 - imports torch
+        from modelyard_trainer.exports.writing import export_all  # noqa: PLC0415 - imports torch
+        from modelyard_trainer.tasks.detection.export import TrainedDetector  # noqa: PLC0415
 
-        return export(self._context)
+        return export_all(self._context, TrainedDetector(self._context, data), data.training)
 
     def verify(self, data: CheckedDataset, exports: tuple[ExportedFile, ...]) -> tuple[Verified, ...]:
-        """Compare each exported file with PyTorch on validation pictures."""
-        from modelyard_trainer.tasks.detection.verify import verify  # noqa: PLC0415 - imports torch
+        """Hold each exported file against PyTorch on validation pictures."""
+        from modelyard_trainer.exports.comparing import verify_all  # noqa: PLC0415 - imports torch
+        from modelyard_trainer.tasks.detection.export import TrainedDetector  # noqa: PLC0415
 
-        return verify(self._context, data, exports)
+        return verify_all(self._context, TrainedDetector(self._context, data), exports, data.validation)
 
 
 def _round_up(value: int, multiple: int) -> int:

@@ -1,57 +1,91 @@
-"""A trained embedding network as files that run without us. Imports torch."""
+"""A trained embedding network as what is exported. Imports torch."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
 
-from modelyard_api.run_document import RunDocument
+import torch
+from modelyard_api.face_id import FaceId
+from modelyard_api.pictures import Resize
+from torch import Tensor, nn
 
-from modelyard_trainer.embeddings.export import export_embedder
-from modelyard_trainer.tasks.base import BEST, ExportedFile, TaskContext
-from modelyard_trainer.tasks.exporting import provenance
-from modelyard_trainer.tasks.face_id.checkpoint import Checkpoint, build_embedder
-from modelyard_trainer.tasks.face_id.recipe import METRIC
-
-
-def export(context: TaskContext) -> tuple[ExportedFile, ...]:
-    """Export the embedding network of best.pt to each format of the spec, in the order of formatPriorities.
-
-    Raises:
-        RunError: ExportFailed, with what the exporter said.
-    """
-    checkpoint = Checkpoint.load(context.results / BEST)
-    return export_embedder(
-        context,
-        checkpoint,
-        build=build_embedder,
-        size=(checkpoint.image_size, checkpoint.image_size),
-        metadata=metadata(checkpoint, context.document),
-    )
+from modelyard_trainer.dataset.model import CheckedDataset, Picture
+from modelyard_trainer.embeddings.subject import TrainedEmbedder
+from modelyard_trainer.exports.picking import MOST_JUDGED, strided
+from modelyard_trainer.exports.subject import Images, Runner
+from modelyard_trainer.imaging.squares import as_planes, read_square
+from modelyard_trainer.tasks.base import BEST, TaskContext
+from modelyard_trainer.tasks.face_id.checkpoint import Checkpoint, build_embedder, build_model
+from modelyard_trainer.tasks.face_id.learner import Examiner
+from modelyard_trainer.tasks.face_id.network import Identifier
+from modelyard_trainer.tasks.face_id.recipe import METRIC, examiner
 
 
-def metadata(checkpoint: Checkpoint, document: RunDocument) -> dict[str, str]:
-    """What stands in an exported file: where it is from, what its input must be, and what its output is."""
-    preprocessing = {
-        "color": "RGB",
-        "layout": "NCHW",
-        "range": [0, 1],
-        "size": [checkpoint.image_size, checkpoint.image_size],
-        "resize": checkpoint.resize,
-        "interpolation": "bilinear, antialiased",
-        "normalisation": "in the network",
-    }
-    return provenance(document) | {
-        "description": f"{checkpoint.architecture}, epoch {checkpoint.epoch}",
-        "task": "face-id",
-        "labels": json.dumps({str(number): name for number, name in enumerate(checkpoint.classes)}),
-        "embedding": json.dumps(
-            {
-                "size": checkpoint.embedding_size,
-                "normalised": "L2",
-                "similarity": "cosine",
-                "trainedWith": checkpoint.head,
-            }
-        ),
-        "preprocessing": json.dumps(preprocessing),
-        "metric": json.dumps({"name": METRIC, "value": checkpoint.metrics[METRIC], "of": "validation"}),
-    }
+class TrainedIdentifier(TrainedEmbedder):
+    """The embedding network of the published best.pt."""
+
+    metric = METRIC
+
+    def __init__(self, context: TaskContext, block: FaceId, data: CheckedDataset) -> None:
+        self._checkpoint = Checkpoint.load(context.results / BEST)
+        side = self._checkpoint.image_size
+        super().__init__(self._checkpoint.weights, (side, side))
+        self._context, self._block = context, block
+        self._pictures = strided(data.validation, MOST_JUDGED)
+        self.judged = len(self._pictures)
+
+    def network(self, weights: Mapping[str, Tensor]) -> nn.Module:
+        """What is deployed: no head."""
+        return build_embedder(replace(self._checkpoint, weights=weights))
+
+    def image(self, picture: Picture) -> Images:
+        """A square."""
+        return as_planes(read_square(picture, self._checkpoint.image_size, Resize(self._checkpoint.resize)))
+
+    def judge(self, run: Runner) -> float:
+        """Top-1 of the known identities, by the head that was trained, of these embeddings."""
+
+        def embed(images: Tensor) -> Tensor:
+            return torch.from_numpy(run(images.numpy()))
+
+        return self._examiner.examine(self._identifier, embed=embed).top1
+
+    @cached_property
+    def _identifier(self) -> Identifier:
+        return build_model(self._checkpoint)
+
+    @cached_property
+    def _examiner(self) -> Examiner:
+        return examiner(self._context, self._block, self._pictures, torch.device("cpu"), workers=0, name="judged")
+
+    def metadata(self, *, dynamic: bool) -> dict[str, str]:
+        """What its input must be, and what its output is."""
+        del dynamic  # the graph says so itself
+        checkpoint = self._checkpoint
+        preprocessing = {
+            "color": "RGB",
+            "layout": "NCHW",
+            "range": [0, 1],
+            "size": [checkpoint.image_size, checkpoint.image_size],
+            "resize": checkpoint.resize,
+            "interpolation": "bilinear, antialiased",
+            "normalisation": "in the network",
+        }
+        return {
+            "description": f"{checkpoint.architecture}, epoch {checkpoint.epoch}",
+            "task": "face-id",
+            "labels": json.dumps({str(number): name for number, name in enumerate(checkpoint.classes)}),
+            "embedding": json.dumps(
+                {
+                    "size": checkpoint.embedding_size,
+                    "normalised": "L2",
+                    "similarity": "cosine",
+                    "trainedWith": checkpoint.head,
+                }
+            ),
+            "preprocessing": json.dumps(preprocessing),
+            "metric": json.dumps({"name": METRIC, "value": checkpoint.metrics[METRIC], "of": "validation"}),
+        }

@@ -63,9 +63,20 @@ class Examiner:
         self._extractor = Extractor(squares, batch_size=batch_size, workers=workers, device=device)
 
     @torch.no_grad()
-    def examine(self, model: Identifier, heed: Callable[[], None] = lambda: None) -> Found:
-        """The metrics of a model that is in evaluation mode; `heed` is called before each batch."""
-        features = self._extractor.embed(model.embedder.features, heed)
+    def examine(
+        self,
+        model: Identifier,
+        heed: Callable[[], None] = lambda: None,
+        embed: Callable[[Tensor], Tensor] | None = None,
+    ) -> Found:
+        """The metrics of a model that is in evaluation mode.
+
+        Args:
+            model: whose head tells identities.
+            heed: is called before each batch.
+            embed: makes of pictures what the head is given; the model's own features without it.
+        """
+        features = self._extractor.embed(embed or model.embedder.features, heed)
         loss, first, among = (torch.zeros((), dtype=torch.float64, device=features.device) for _ in range(3))
         predicted = []
         for some, labels in zip(torch.split(features, _AT_ONCE), torch.split(self._labels, _AT_ONCE), strict=True):

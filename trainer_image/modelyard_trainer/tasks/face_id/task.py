@@ -64,14 +64,17 @@ class FaceIdTask:
         with explain_memory(self._document.batch_size):
             return evaluate(self._context, self._block, data, fit)
 
-    def export(self) -> tuple[ExportedFile, ...]:
+    def export(self, data: CheckedDataset) -> tuple[ExportedFile, ...]:
         """Write each format that was asked for."""
-        from modelyard_trainer.tasks.face_id.export import export  # noqa: PLC0415 - imports torch
+        from modelyard_trainer.exports.writing import export_all  # noqa: PLC0415 - imports torch
+        from modelyard_trainer.tasks.face_id.export import TrainedIdentifier  # noqa: PLC0415
 
-        return export(self._context)
+        return export_all(self._context, TrainedIdentifier(self._context, self._block, data), data.training)
 
     def verify(self, data: CheckedDataset, exports: tuple[ExportedFile, ...]) -> tuple[Verified, ...]:
-        """Compare each exported file with PyTorch on validation pictures."""
-        from modelyard_trainer.tasks.face_id.verify import verify  # noqa: PLC0415 - imports torch
+        """Hold each exported file against PyTorch on validation pictures."""
+        from modelyard_trainer.exports.comparing import verify_all  # noqa: PLC0415 - imports torch
+        from modelyard_trainer.tasks.face_id.export import TrainedIdentifier  # noqa: PLC0415
 
-        return verify(self._context, data, exports)
+        subject = TrainedIdentifier(self._context, self._block, data)
+        return verify_all(self._context, subject, exports, data.validation)

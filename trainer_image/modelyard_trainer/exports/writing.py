@@ -1,0 +1,129 @@
+"""Each file that a run asks for. Imports torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from modelyard_api.export import Calibration, Export, ExportFormat, Precision
+from modelyard_api.outcome import Reason
+from modelyard_api.run_document import RunDocument
+
+from modelyard_trainer.dataset.model import Picture
+from modelyard_trainer.environment import git_revision
+from modelyard_trainer.errors import RunError
+from modelyard_trainer.exports.naming import file_names, in_order
+from modelyard_trainer.exports.onnx_file import finish, traced
+from modelyard_trainer.exports.picking import strided
+from modelyard_trainer.exports.subject import Subject
+from modelyard_trainer.tasks.base import ExportedFile, TaskContext
+
+_log = logging.getLogger("modelyard.training")
+Details = dict[str, str | int | bool]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """One file that is to be written, and what with."""
+
+    subject: Subject
+    wanted: Export
+    path: Path
+    training: Sequence[Picture]
+    """Pictures that int8 is calibrated with some of."""
+    context: TaskContext
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What stands in the file."""
+        return {**provenance(self.context.document), **self.subject.metadata(dynamic=self.wanted.dynamic)}
+
+
+def export_all(context: TaskContext, subject: Subject, training: Sequence[Picture]) -> tuple[ExportedFile, ...]:
+    """Write the subject in each format of the spec, in the order of formatPriorities.
+
+    Raises:
+        RunError: ExportFailed, with what the exporter said.
+    """
+    spec, files = context.document.spec, []
+    asked = in_order(spec.export, spec.format_priorities)
+    for wanted, name in zip(asked, file_names(asked), strict=True):
+        context.progress.detail(name)
+        path = context.results / name
+        try:
+            details = _WRITERS[wanted.format](Writing(subject, wanted, path, training, context))
+        except Exception as error:
+            # Exporters raise all kinds of errors; whichever it is, this model has no such file.
+            first = str(error).strip().partition("\n")[0]
+            raise RunError(
+                Reason.EXPORT_FAILED,
+                f"{spec.model.architecture} could not be exported to {wanted.format.value} in {wanted.precision.value}"
+                f"{f' with opset {wanted.opset}' if wanted.opset else ''}: {type(error).__name__}: {first}",
+            ) from error
+        _log.info("exported %s (%.1f MB)", path.name, path.stat().st_size / 1e6)
+        files.append(ExportedFile(wanted, path, details))
+    return tuple(files)
+
+
+def _onnx(writing: Writing) -> Details:
+    from modelyard_trainer.exports.half import in_half  # noqa: PLC0415 - onnxruntime's tools take seconds
+    from modelyard_trainer.exports.quantised import quantised  # noqa: PLC0415
+
+    subject, wanted = writing.subject, writing.wanted
+    graph = traced(subject, wanted, writing.path)
+    details: Details = {"opset": wanted.operators, "dynamic": wanted.dynamic}
+    if wanted.precision is Precision.FP16:
+        graph = in_half(graph, subject.stays_float)
+    elif wanted.precision is Precision.INT8:
+        calibration = wanted.calibration or Calibration()
+        pictures = strided(writing.training, calibration.pictures)
+        graph = quantised(
+            graph,
+            subject,
+            pictures,
+            calibration,
+            scratch=writing.context.scratch,
+            tell=lambda seen: writing.context.progress.detail(
+                f"{writing.path.name}: {seen} of {len(pictures)} calibration pictures"
+            ),
+        )
+        details |= {
+            "calibrationPictures": len(pictures),
+            "calibration": calibration.method.value,
+            "perChannel": calibration.per_channel,
+        }
+    finish(graph, writing.metadata | {"precision": wanted.precision.value}, writing.path)
+    return details
+
+
+def _torchscript(writing: Writing) -> Details:
+    """The metadata lies in the file's extra file config.txt, as JSON."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = writing.subject.traceable(dynamic=False)
+        script = torch.jit.trace(module, writing.subject.example, strict=False, check_trace=False)  # type: ignore[no-untyped-call]
+    script.save(str(writing.path), _extra_files={"config.txt": json.dumps(writing.metadata)})
+    return {}
+
+
+def provenance(document: RunDocument) -> dict[str, str]:
+    """What an exported file says of where it comes from."""
+    spec = json.dumps(document.spec.to_json_object(), sort_keys=True, separators=(",", ":"))
+    return {
+        "producer": "Modelyard",
+        "run": f"{document.namespace}/{document.name}",
+        "specSha256": hashlib.sha256(spec.encode()).hexdigest(),
+        "revision": git_revision() or "unknown",
+    }
+
+
+_WRITERS: dict[ExportFormat, Callable[[Writing], Details]] = {
+    ExportFormat.ONNX: _onnx,
+    ExportFormat.TORCHSCRIPT: _torchscript,
+}
