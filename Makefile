@@ -67,16 +67,16 @@ lint: setup ## Style, types, layers
 	$(RUN)/lint-imports
 
 unit: setup
-	$(RUN)/pytest tests/unit tests/cluster tests/fuzz -m 'not long' --numprocesses 2
+	$(RUN)/pytest tests/unit tests/cluster tests/fuzz -m 'not marathon' --numprocesses 2
 
 api: setup
 	@$(CLUSTER) tools
-	$(RUN)/pytest tests/api tests/integration tests/chaos -m 'not long'
+	$(RUN)/pytest tests/api tests/integration tests/chaos -m 'not marathon' --long-share 32
 
 training: setup
 	$(RUN)/pytest tests/training
 
-# One in so many of the long tests, another each day.
+# One in so many of the long tests of the cluster, another each day.
 LONG_SHARE := 8
 e2e: setup
 	$(RUN)/pytest tests/e2e --long-share $(LONG_SHARE)

@@ -23,6 +23,7 @@ async def test_some_runs_at_once_end_right(open_lane: OpenLane, seed: int) -> No
 
 
 @pytest.mark.long
+@pytest.mark.marathon
 async def test_a_hundred_runs_at_once_end_right_for_a_quarter_of_an_hour(open_lane: OpenLane, seed: int) -> None:
     await load(open_lane, seed, at_once=100, seconds=900, kills=0.02)
 
