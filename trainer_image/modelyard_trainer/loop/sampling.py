@@ -19,7 +19,27 @@ def shuffled(seed: int, pictures: int) -> Order:
     return lambda epoch: permutation(seed, epoch, pictures)
 
 
-class Balanced:
+class Drawn:
+    """Pictures that are drawn anew in each epoch.
+
+    Args:
+        seed: of the run.
+        draw: makes an epoch's order, always as long.
+    """
+
+    def __init__(self, seed: int, draw: Callable[[np.random.Generator], Indices]) -> None:
+        self._seed, self._draw = seed, draw
+        self._drawn: tuple[int, Indices] | None = None
+
+    def __call__(self, epoch: int) -> Indices:
+        """The pictures of an epoch (counted from 0)."""
+        if self._drawn is None or self._drawn[0] != epoch:
+            draw = np.random.default_rng(numbers_of(self._seed, Purpose.ORDER, epoch, 0))
+            self._drawn = epoch, self._draw(draw)
+        return self._drawn[1]
+
+
+class Balanced(Drawn):
     """As many pictures as there are, each class as often as any other; drawn anew, with repetitions, in each epoch.
 
     Args:
@@ -28,15 +48,7 @@ class Balanced:
     """
 
     def __init__(self, seed: int, classes: Sequence[int]) -> None:
-        self._seed = seed
         counts = np.bincount(classes)
         weights = 1.0 / counts[np.asarray(classes)]
-        self._shares = weights / weights.sum()
-        self._drawn: tuple[int, Indices] | None = None
-
-    def __call__(self, epoch: int) -> Indices:
-        """The pictures of an epoch (counted from 0)."""
-        if self._drawn is None or self._drawn[0] != epoch:
-            draw = np.random.default_rng(numbers_of(self._seed, Purpose.ORDER, epoch, 0))
-            self._drawn = epoch, draw.choice(len(self._shares), size=len(self._shares), p=self._shares)
-        return self._drawn[1]
+        shares = weights / weights.sum()
+        super().__init__(seed, lambda draw: draw.choice(len(shares), size=len(shares), p=shares))

@@ -17,6 +17,7 @@ _BUILT_IN = {
     TaskName.DETECTION: "modelyard_trainer.tasks.detection.task:DetectionTask",
     TaskName.CLASSIFICATION: "modelyard_trainer.tasks.classification.task:ClassificationTask",
     TaskName.FACE_ID: "modelyard_trainer.tasks.face_id.task:FaceIdTask",
+    TaskName.REID: "modelyard_trainer.tasks.reid.task:ReidTask",
 }
 
 

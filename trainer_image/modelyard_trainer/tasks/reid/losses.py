@@ -1,0 +1,28 @@
+"""The losses of re-identification. Imports torch."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def batch_hard_triplet(features: Tensor, persons: Tensor, margin: float) -> Tensor:
+    """The mean over anchors of max(0, margin + furthest of the same person - nearest of another).
+
+    In Defense of the Triplet Loss for Person Re-Identification (arXiv:1703.07737), equation 5, as torchreid's
+    TripletLoss computes it. An anchor without anybody else in the batch counts as 0.
+
+    Args:
+        features: (n, width); the loss is computed in their precision.
+        persons: (n,) numbers.
+        margin: in the unit of the features' Euclidean distance.
+    """
+    squares = features.square().sum(1)
+    # Not below 1e-12: the root has no slope at 0, which every picture's distance to itself is.
+    distances = (squares[:, None] + squares - 2 * features @ features.T).clamp(min=1e-12).sqrt()
+    same = persons[:, None] == persons
+    furthest = distances.masked_fill(~same, -math.inf).amax(1)
+    nearest = distances.masked_fill(same, math.inf).amin(1)
+    return torch.relu(furthest - nearest + margin).mean()
