@@ -104,16 +104,22 @@ def _sightings(individuals: int, pictures: int) -> Iterator[_Sighting]:
 
 
 def _animals(skip: int, count: int) -> list[Image.Image]:
-    found = []
+    found: list[Image.Image] = []
     for path in photographs():
+        if len(found) == count:
+            break
         with Image.open(path) as opened:
-            if min(opened.size) >= _SMALLEST:
-                image = opened.convert("RGBA")
-                image.thumbnail((256, 256))
-                found.append(image)
-    if len(found) < skip + count:
-        raise SystemExit(f"there are photographs of {len(found)} animals, of {skip + count} that are asked for")
-    return found[skip : skip + count]
+            if min(opened.size) < _SMALLEST:
+                continue
+            if skip:
+                skip -= 1
+                continue
+            image = opened.convert("RGBA")
+            image.thumbnail((256, 256))
+            found.append(image)
+    if len(found) < count:
+        raise SystemExit(f"{count - len(found)} photographs of animals are missing; fewer individuals would be right")
+    return found
 
 
 def _view(animal: Image.Image, size: tuple[int, int], camera: int, draw: np.random.Generator) -> Image.Image:
