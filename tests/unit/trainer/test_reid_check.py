@@ -90,9 +90,9 @@ def test_several_sources_have_persons_and_cameras_of_their_own(tmp_path: Path) -
 
 def test_targets_are_trained_on_where_that_is_asked_for(tmp_path: Path) -> None:
     lay(tmp_path, *(f"market1501/{name}" for name in MARKET), *(f"duke/{name}" for name in DUKE))
-    options = {"sources": ["market1501"], "targets": ["duke"]}
-    assert len(check(tmp_path, **options).training) == 4
-    assert len(check(tmp_path, **options, loadTrainTargets=True).training) == 6
+    apart: dict[str, Any] = {"sources": ["market1501"], "targets": ["duke"]}
+    assert len(check(tmp_path, **apart).training) == 4
+    assert len(check(tmp_path, **apart, loadTrainTargets=True).training) == 6
     assert len(check(tmp_path, sources=["duke"], loadTrainTargets=True).training) == 2, "once is enough"
 
 

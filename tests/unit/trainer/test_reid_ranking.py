@@ -120,8 +120,7 @@ def test_the_triplet_loss_and_its_gradient_are_torchreids() -> None:
     for scale in (0.02, 0.1, 1.0):
         ours, other = ((torch.randn(32, 16, generator=torch.Generator().manual_seed(1)) * scale) for _ in range(2))
         one, two = batch_hard_triplet(ours.requires_grad_(), persons, 0.3), theirs(other.requires_grad_(), persons)
-        one.backward()
-        two.backward()
+        (one + two).backward()
         assert one.item() == pytest.approx(two.item(), abs=1e-6)
         torch.testing.assert_close(ours.grad, other.grad, atol=1e-6, rtol=1e-5)
 
@@ -129,7 +128,7 @@ def test_the_triplet_loss_and_its_gradient_are_torchreids() -> None:
 def test_a_batch_of_one_person_teaches_nothing() -> None:
     features = torch.randn(4, 8, requires_grad=True)
     loss = batch_hard_triplet(features, torch.zeros(4), 0.3)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == 0
     assert features.grad is not None
     assert torch.isfinite(features.grad).all()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from modelyard_api.classification import Resize
+from modelyard_api.pictures import Resize
 from modelyard_api.reid import Distance, Reid
 from torch import Tensor
 
