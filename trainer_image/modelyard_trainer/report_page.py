@@ -17,6 +17,7 @@ _PICTURES = (
     ("confusion_matrix.png", "Confusion matrix"),
     ("roc.png", "Pairs of individuals that training never saw: accepted rightly, over accepted by mistake"),
     ("similarities.png", "How similar pairs of pictures are"),
+    ("ranked*.jpg", "Who was looked for, and the first that were found: green where it is the same person"),
 )
 _COUNT = "pictures"
 """Of the numbers of a class, the one that is whole."""
@@ -182,9 +183,8 @@ def _classes(classes: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def _figures(folder: Path) -> Iterable[str]:
-    for name, caption in _PICTURES:
-        path = folder / name
-        if path.is_file():
+    for pattern, caption in _PICTURES:
+        for path in sorted(folder.glob(pattern)):
             data = base64.b64encode(path.read_bytes()).decode()
             source = f"data:{_TYPES[path.suffix]};base64,{data}"
             shown = html.escape(caption)

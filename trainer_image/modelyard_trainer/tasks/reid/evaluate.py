@@ -40,7 +40,7 @@ def evaluate(context: TaskContext, block: Reid, data: ReidDataset, fit: Fit) -> 
                 again[name] = finder.counted(iter([reranked_distances(queries, gallery, block.rerank)]))
             if block.visrank_topk:
                 suffix = f"_{_PLAIN.sub('-', name)}" if name else ""
-                plots[f"ranked{suffix}.png"] = partial(_ranked, finder, block, queries, gallery)
+                plots[f"ranked{suffix}.jpg"] = partial(_ranked, finder, block, queries, gallery)
     folder = context.results / "plots"
     folder.mkdir(exist_ok=True)
     notices = drawn(plots, folder)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from modelyard_api.reid import Reid, Reranking
-from torch import Tensor, nn
+from torch import Tensor
 
 from modelyard_trainer.dataset.reid import Target
 from modelyard_trainer.embeddings.extract import Extractor
@@ -33,14 +33,16 @@ class Finder:
     extractor: Extractor
     block: Reid
 
-    def embed(self, model: nn.Module, heed: Callable[[], None] = lambda: None) -> tuple[Tensor, Tensor]:
+    def embed(
+        self, model: Callable[[Tensor], Tensor], heed: Callable[[], None] = lambda: None
+    ) -> tuple[Tensor, Tensor]:
         """The embeddings of query and gallery, of a network in evaluation mode; `heed` is called before each batch."""
         embeddings = self.extractor.embed(model, heed)
         queries = len(self.target.query.pictures)
         return embeddings[:queries], embeddings[queries:]
 
-    def measure(self, model: nn.Module, heed: Callable[[], None] = lambda: None) -> dict[str, float]:
-        """The metrics of a network in evaluation mode."""
+    def measure(self, model: Callable[[Tensor], Tensor], heed: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """The metrics of a network in evaluation mode, in whichever form."""
         queries, gallery = self.embed(model, heed)
         return self.counted(distances_of(queries, gallery))
 

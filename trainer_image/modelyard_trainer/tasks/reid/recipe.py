@@ -12,7 +12,7 @@ from modelyard_api.reid import Distance, Reid
 from torch import Tensor
 
 from modelyard_trainer.dataset.model import Picture
-from modelyard_trainer.dataset.reid import ReidDataset
+from modelyard_trainer.dataset.reid import ReidDataset, Target
 from modelyard_trainer.embeddings.extract import Extractor
 from modelyard_trainer.imaging.pictures import TrainingPictures, collate
 from modelyard_trainer.imaging.squares import Squares, squares
@@ -90,22 +90,30 @@ def finders_of(
     context: TaskContext, block: Reid, data: ReidDataset, device: str, workers: int | None = None
 ) -> Iterator[tuple[Finder, ...]]:
     """What looks for the persons of each target, in the same way whenever it is asked."""
-    finders = []
-    for number, target in enumerate(data.targets):
-        pictures = (*target.query.pictures, *target.gallery.pictures)
-        size = min(context.document.batch_size, len(pictures))
-        extractor = Extractor(
-            _rectangles(context, block, pictures, f"target{number}"),
-            batch_size=size,
-            workers=loader_workers(context, device, -(-len(pictures) // size), workers),
-            device=torch.device(device),
-        )
-        finders.append(Finder(target, extractor, block))
+    finders = tuple(
+        finder_of(context, block, target, device, workers=workers, name=f"target{number}")
+        for number, target in enumerate(data.targets)
+    )
     try:
-        yield tuple(finders)
+        yield finders
     finally:
         for finder in finders:
             finder.close()
+
+
+def finder_of(
+    context: TaskContext, block: Reid, target: Target, device: str, *, workers: int | None, name: str
+) -> Finder:
+    """What looks for the persons of one target; it is to be closed."""
+    pictures = (*target.query.pictures, *target.gallery.pictures)
+    size = min(context.document.batch_size, len(pictures))
+    extractor = Extractor(
+        _rectangles(context, block, pictures, name),
+        batch_size=size,
+        workers=loader_workers(context, device, -(-len(pictures) // size), workers),
+        device=torch.device(device),
+    )
+    return Finder(target, extractor, block)
 
 
 def _rectangles(context: TaskContext, block: Reid, pictures: Sequence[Picture], name: str) -> Squares:

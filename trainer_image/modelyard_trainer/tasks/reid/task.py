@@ -73,17 +73,20 @@ class ReidTask:
         with explain_memory(self._document.batch_size):
             return evaluate(self._context, self._block, _own(data), fit)
 
-    def export(self) -> tuple[ExportedFile, ...]:
+    def export(self, data: CheckedDataset) -> tuple[ExportedFile, ...]:
         """Write each format that was asked for."""
-        from modelyard_trainer.tasks.reid.export import export  # noqa: PLC0415 - imports torch
+        from modelyard_trainer.exports.writing import export_all  # noqa: PLC0415 - imports torch
+        from modelyard_trainer.tasks.reid.export import TrainedReidentifier  # noqa: PLC0415
 
-        return export(self._context, self._block)
+        return export_all(self._context, TrainedReidentifier(self._context, self._block, _own(data)), data.training)
 
     def verify(self, data: CheckedDataset, exports: tuple[ExportedFile, ...]) -> tuple[Verified, ...]:
-        """Compare each exported file with PyTorch on pictures of the targets."""
-        from modelyard_trainer.tasks.reid.verify import verify  # noqa: PLC0415 - imports torch
+        """Hold each exported file against PyTorch on pictures of the targets."""
+        from modelyard_trainer.exports.comparing import verify_all  # noqa: PLC0415 - imports torch
+        from modelyard_trainer.tasks.reid.export import TrainedReidentifier  # noqa: PLC0415
 
-        return verify(self._context, data, exports)
+        subject = TrainedReidentifier(self._context, self._block, _own(data))
+        return verify_all(self._context, subject, exports, data.validation)
 
 
 def _own(data: CheckedDataset) -> ReidDataset:
