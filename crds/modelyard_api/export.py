@@ -15,6 +15,9 @@ class ExportFormat(StrEnum):
 
     ONNX = "onnx"
     TORCHSCRIPT = "torchscript"
+    SAFETENSORS = "safetensors"
+    GGUF = "gguf"
+    TENSORRT = "tensorrt"
 
 
 class Precision(StrEnum):
@@ -33,6 +36,13 @@ class CalibrationMethod(StrEnum):
     PERCENTILE = "percentile"
 
 
+class ArtifactNaming(StrEnum):
+    """What exported files are called."""
+
+    PLAIN = "plain"
+    TIMESTAMPED = "timestamped"
+
+
 DEFAULT_OPSET = 17
 """The ONNX operator set of an export that names none."""
 QUANTISED_OPSET = 13
@@ -44,6 +54,9 @@ INT8_METRIC_DROP = 0.05
 PRECISIONS = {
     ExportFormat.ONNX: (Precision.FP32, Precision.FP16, Precision.INT8),
     ExportFormat.TORCHSCRIPT: (Precision.FP32,),
+    ExportFormat.SAFETENSORS: (Precision.FP32, Precision.FP16),
+    ExportFormat.GGUF: (Precision.FP32, Precision.FP16),
+    ExportFormat.TENSORRT: (Precision.FP32, Precision.FP16, Precision.INT8),
 }
 """What each format can hold."""
 
@@ -102,6 +115,12 @@ class Export(ApiModel):
         _only_for_onnx("dynamic", "!self.dynamic", "is for format onnx only; leave it out or set it to false"),
         *(_precisions_of(form) for form in PRECISIONS if PRECISIONS[form] != tuple(Precision)),
         Rule(
+            "self.format == 'tensorrt' || !self.required",
+            "is for format tensorrt only; leave it out or set it to false",
+            path=".required",
+            holds=lambda export: export.format is ExportFormat.TENSORRT or not export.required,
+        ),
+        Rule(
             f"self.precision != 'int8' || !has(self.opset) || self.opset >= {QUANTISED_OPSET}",
             f"must be {QUANTISED_OPSET} or more for precision int8",
             path=".opset",
@@ -123,13 +142,20 @@ class Export(ApiModel):
         ),
     )
 
-    format: Annotated[ExportFormat, Field(description="File format.")]
+    format: Annotated[
+        ExportFormat,
+        Field(
+            description="File format: onnx; torchscript; safetensors and gguf, which hold weights and no network (no "
+            "GGUF runtime computes it); or tensorrt, an engine for the GPU and the version that it is built with, "
+            "where the image holds TensorRT."
+        ),
+    ]
     precision: Annotated[
         Precision,
         Field(
             description="Numbers that the file computes with: fp32; fp16, half the size, with inputs and outputs in "
-            "fp32 as before; or int8, a quarter of the size, with scales from calibration pictures. fp16 and int8 are "
-            "for onnx only."
+            "fp32 as before; or int8, a quarter of the size, with scales from calibration pictures. int8 is for "
+            "onnx and tensorrt only; torchscript is always fp32."
         ),
     ] = Precision.FP32
     opset: Annotated[
@@ -167,6 +193,14 @@ class Export(ApiModel):
     calibration: Annotated[
         Calibration | None, Field(description="How the ranges of activations are found; only for int8.")
     ] = None
+
+    required: Annotated[
+        bool,
+        Field(
+            description="Fail the run where TensorRT is not in the image or there is no GPU to build for, instead of "
+            "saying that the export was skipped; only for tensorrt."
+        ),
+    ] = False
 
     @property
     def allowed_difference(self) -> float | None:

@@ -8,7 +8,16 @@ from typing import Annotated
 from pydantic import Field
 
 from modelyard_api.base import ApiModel, EpochCount
-from modelyard_api.status import Artifact, BestEpoch, Checkpoint, DatasetStatus, MetricValue, ShortText, Text
+from modelyard_api.status import (
+    Artifact,
+    BestEpoch,
+    Checkpoint,
+    DatasetStatus,
+    ExportStatus,
+    MetricValue,
+    ShortText,
+    Text,
+)
 
 MAX_TERMINATION_MESSAGE = 4096
 """Bytes that the kubelet keeps of a termination message."""
@@ -116,6 +125,7 @@ class TerminationMessage(ApiModel):
     artifacts_uri: Text | None = None
     checksums_sha256: str | None = None
     primary_artifact: ShortText | None = None
+    exports: list[ExportStatus] = []
     artifacts: list[Artifact] = []
     resumed_from_epoch: EpochCount | None = None
     """Whole epochs that the checkpoint which the attempt went on from had done; None where it began anew."""

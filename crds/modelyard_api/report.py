@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from modelyard_api.base import ApiModel, Count, EpochCount
-from modelyard_api.status import Artifact, Checkpoint, DatasetStatus
+from modelyard_api.status import Artifact, Checkpoint, DatasetStatus, ExportStatus
 
 MAX_REPORT_BYTES = 64 * 1024
 AUDIENCE = "modelyard.dev/intake"
@@ -71,6 +71,7 @@ class ProgressReport(ApiModel):
     ] = []
     best: ReportedBest | None = None
     dataset: DatasetStatus | None = None
+    exports: Annotated[list[ExportStatus], Field(max_length=16)] = []
     artifacts: Annotated[list[Artifact], Field(max_length=64)] = []
     primary_artifact: Annotated[str, StringConstraints(max_length=256)] | None = None
     artifacts_uri: Annotated[str, StringConstraints(max_length=1024)] | None = None

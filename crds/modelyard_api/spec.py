@@ -15,7 +15,7 @@ from modelyard_api.base import WEB_ADDRESS, ApiModel, Atomic, Matches, Rule, cel
 from modelyard_api.checkpoints import CheckpointPolicy
 from modelyard_api.classification import Classification
 from modelyard_api.detection import Detection
-from modelyard_api.export import DEFAULT_OPSET, Export, ExportFormat
+from modelyard_api.export import DEFAULT_OPSET, ArtifactNaming, Export, ExportFormat
 from modelyard_api.face_id import FaceId
 from modelyard_api.quantity import quantity
 from modelyard_api.recovery import Recovery
@@ -594,6 +594,13 @@ class Artifacts(ApiModel):
         Folder | None,
         Field(description="A folder on this computer instead of S3; only with `modelyard train`."),
     ] = None
+    naming: Annotated[
+        ArtifactNaming,
+        Field(
+            description="What exported files are called: plain is best.onnx and best-int8.onnx; timestamped is "
+            "RUN_YYYYMMDD-HHMMSS_fp32.onnx and the like, by the time of the export in UTC."
+        ),
+    ] = ArtifactNaming.PLAIN
 
 
 GPU_TYPE_LABEL = f"{GROUP}/gpu-type"

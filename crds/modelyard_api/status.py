@@ -161,6 +161,23 @@ class Artifact(ApiModel):
     bytes: Annotated[Count, Field(description="Size in bytes.")]
 
 
+class ExportStatus(ApiModel):
+    """One file that was asked for, and what it is worth."""
+
+    name: Annotated[ShortText, Field(description="File name.")]
+    metric: Annotated[
+        ShortText | None, Field(description="The task's metric of this file, such as macroF1 0.9731.")
+    ] = None
+    drop: Annotated[
+        ShortText | None,
+        Field(description="How much less than PyTorch that is, on the same pictures; below zero where it is more."),
+    ] = None
+    latency: Annotated[
+        ShortText | None, Field(description="Median time for one picture and on what, such as 4.2 ms on cpu.")
+    ] = None
+    skipped: Annotated[Text | None, Field(description="Why there is no such file, where that is no failure.")] = None
+
+
 class Checkpoint(ApiModel):
     """A state of the training that lies safely in the store."""
 
@@ -216,6 +233,11 @@ class TrainingRunStatus(ApiModel):
         Checkpoint | None, Field(description="The latest state of the training that lies safely in the store.")
     ] = None
     dataset: Annotated[DatasetStatus | None, Field(description="What the data set turned out to hold.")] = None
+    exports: Annotated[
+        list[ExportStatus],
+        ListMap("name"),
+        Field(max_length=16, description="Exported files as they were judged, and those that could not be made here."),
+    ] = []
     artifacts: Annotated[list[Artifact], ListMap("name"), Field(max_length=64, description="Published files.")] = []
     primary_artifact: Annotated[
         ShortText | None, Field(description="Name of the published file that formatPriorities prefers.")

@@ -500,6 +500,21 @@ BY_RULES = (
         "spec.export[0].precision",
         "must be fp32 for torchscript",
     ),
+    *(
+        Refusal(
+            f"{form} in 8 bits",
+            {"spec.export": [{"format": form, "precision": "int8"}]},
+            "spec.export[0].precision",
+            f"must be fp32 or fp16 for {form}",
+        )
+        for form in ("safetensors", "gguf")
+    ),
+    Refusal(
+        "what every image can make, required",
+        {"spec.export": [{"format": "onnx", "required": True}]},
+        "spec.export[0].required",
+        "is for format tensorrt only; leave it out or set it to false",
+    ),
     Refusal(
         "8 bits in operators that know no channels",
         {"spec.export": [{"format": "onnx", "precision": "int8", "opset": 12}]},
@@ -733,7 +748,7 @@ BY_THE_SCHEMA = (
         "a format that is not exported to",
         {"spec.export": [{"format": "coreml"}]},
         "spec.export[0].format",
-        'supported values: "onnx", "torchscript"',
+        'supported values: "onnx", "torchscript", "safetensors", "gguf", "tensorrt"',
     ),
     Refusal("an export without a format", {"spec.export": [{"opset": 17}]}, "spec.export[0].format", "Required value"),
     Refusal("17 GPUs", {"spec.resources.gpus": 17}, "spec.resources.gpus", "should be less than or equal to 16"),

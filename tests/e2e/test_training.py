@@ -32,7 +32,7 @@ TRAINING_SECONDS_AT_MOST = 40 * 60
 FRESH_PICTURES, FRESH_SEED, SIDE = 20, 4711, 160
 PUBLISHED = {
     "best.pt", "last.pt", "best.onnx", "best.torchscript", "run.json", "metrics.csv", "labels.json", "split.json",
-    "report.html", "training.log",
+    "report.html", "training.log", "README.md",
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ FULL: dict[str, Any] = changed(
         "export": [
             {"format": "onnx", "opset": 14, "dynamic": True, "tolerance": 0.01},
             {"format": "onnx", "precision": "int8", "maxMetricDrop": 0.1, "calibration": {"pictures": 64}},
-            {"format": "torchscript"},
+            {"format": "tensorrt", "precision": "fp16", "required": True},
         ],
         "formatPriorities": ["onnx"],
         "resources.gpuType": "nvidia-l4",

@@ -40,6 +40,10 @@ A_REPORT = {
     "metrics": [{"name": "mAP50", "value": 0.5}, {"name": "recall", "value": 0.25}],
     "best": {"epoch": 2, "metric": "mAP50", "value": 0.5},
     "dataset": {"images": 9, "trainingImages": 7, "validationImages": 2, "classes": 2, "objects": 30, "digest": "d"},
+    "exports": [
+        {"name": "model.onnx", "metric": "mAP50 0.5", "drop": "-0.01", "latency": "4 ms on cpu"},
+        {"name": "model.engine", "skipped": "TensorRT is not in this image"},
+    ],
     "artifacts": [{"name": "model.onnx", "uri": "s3://models/m", "sha256": "0" * 64, "bytes": 5}],
     "primaryArtifact": "model.onnx",
     "artifactsUri": "s3://models/a",

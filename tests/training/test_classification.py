@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+import yaml
 from modelyard_api.outcome import ExitCode
 from modelyard_trainer.files import parse_checksums, sha256
 from modelyard_trainer.tasks.classification.architecture import COIN_CLIP, architectures, build
@@ -42,9 +46,16 @@ def results(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
         *("--set", f"training.epochs={EPOCHS}", "--set", "classification.testSplit=0.1"),
         *("--set", "export.0.opset=14", "--set", "training.batchSize=32"),
     ]
+    manifest = yaml.safe_load(EXAMPLE.read_text())
+    manifest["spec"]["export"] += [
+        {"format": "safetensors"},
+        {"format": "gguf", "precision": "fp16"},
+        {"format": "tensorrt", "precision": "fp16"},
+    ]
+    (root / "run.yaml").write_text(yaml.safe_dump(manifest))
     ended = subprocess.run(
         [
-            *("unshare", "--net", sys.executable, "-c", NO_NETWORK, "train", str(EXAMPLE), *settings),
+            *("unshare", "--net", sys.executable, "-c", NO_NETWORK, "train", "run.yaml", *settings),
             *("--dataset", str(digits), "--output", "out", "--scratch", "scratch"),
         ],
         cwd=root,
@@ -84,7 +95,7 @@ def test_everything_is_there_and_matches_its_checksum(results: Path) -> None:
     assert {name: sha256(results / name) for name in sums} == sums
     assert set(sums) == {
         *("best.onnx", "best-fp16.onnx", "best-int8.onnx", "best.pt", "best.torchscript", "last.pt"),
-        *("labels.json", "metrics.csv", "split.json"),
+        *("best.safetensors", "best-fp16.gguf", "README.md", "labels.json", "metrics.csv", "split.json"),
         *("plots/confusion_matrix.png", "plots/curves.png", "report.html", "run.json", "training.log"),
     }
     assert (results / "report.html").read_text().count("data:image/") == 2
@@ -123,6 +134,38 @@ def test_each_file_is_judged_by_the_metric_beside_pytorch(results: Path) -> None
     assert exports["best-int8.onnx"]["calibrationPictures"] == 200
     page = (results / "report.html").read_text()
     assert f"{exports['best-int8.onnx']['metric']['drop']:+.4f}" in page
+
+
+def test_what_the_image_cannot_make_is_skipped_with_a_sentence(results: Path) -> None:
+    record = read_json(results / "run.json")
+    assert record["exportsSkipped"] == [
+        {"name": "best-fp16.engine", "format": "tensorrt", "why": "TensorRT is not in this image"}
+    ]
+    assert "best-fp16.engine was skipped: TensorRT is not in this image" in record["notices"]
+    assert "best-fp16.engine was skipped" in (results / "README.md").read_text()
+
+
+def test_the_lines_of_the_model_card_load_every_file(results: Path) -> None:
+    card = (results / "README.md").read_text()
+    examples = re.findall(r"```python\n(.*?)\n```", card, re.DOTALL)
+    named = [path.name for path in results.glob("best*")]
+    assert sorted(re.search(r'"(best[^"]*)"', example)[1] for example in examples) == sorted(named)  # type: ignore[index]
+    assert all(len(example.splitlines()) == 3 for example in examples)
+    namespaces: dict[str, dict[str, Any]] = {}
+    for name, example in zip(re.findall(r"^(best\S*):$", card, re.MULTILINE), examples, strict=True):
+        namespaces[name] = {}
+        with contextlib.chdir(results), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exec(example, namespaces[name])
+    for name in ("best.onnx", "best-fp16.onnx", "best-int8.onnx", "best.torchscript"):
+        assert np.asarray(namespaces[name]["outputs"].tolist()).shape[1] == len(NAMES)
+    original = namespaces["best.pt"]["weights"]
+    exact, rounded = namespaces["best.safetensors"]["weights"], namespaces["best-fp16.gguf"]["weights"]
+    assert exact.keys() == rounded.keys() == original.keys()
+    for name, tensor in original.items():
+        assert torch.equal(exact[name], tensor)
+        assert np.array_equal(rounded[name].ravel(), (tensor.half() if tensor.is_floating_point() else tensor).ravel())
+    assert namespaces["best.safetensors"]["metadata"]["task"] == "classification"
 
 
 def test_smaller_precisions_compute_in_them(results: Path) -> None:

@@ -91,6 +91,7 @@ def test_everything_is_there_and_matches_its_checksum(results: Path) -> None:
     assert there == {*sums, "SHA256SUMS"}
     assert {name: sha256(results / name) for name in sums} == sums
     assert set(sums) == {
+        "README.md",
         "best-fp16.onnx",
         "best-int8.onnx",
         "best.onnx",

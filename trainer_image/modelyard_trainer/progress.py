@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from modelyard_api.report import ProgressReport, ReportedBest, ReportedMetric, Stage
-from modelyard_api.status import Artifact, Checkpoint, DatasetStatus
+from modelyard_api.status import Artifact, Checkpoint, DatasetStatus, ExportStatus
 
 Listener = Callable[["Snapshot", bool], None]
 """Hears of every change; the second argument is true for what should be passed on at once."""
@@ -38,6 +38,7 @@ class Snapshot:
     metrics: Mapping[str, float] = field(default_factory=dict)
     best: ReportedBest | None = None
     dataset: DatasetStatus | None = None
+    exports: tuple[ExportStatus, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     primary_artifact: str | None = None
     artifacts_uri: str | None = None
@@ -85,6 +86,7 @@ class Snapshot:
             ],
             best=self.best,
             dataset=self.dataset,
+            exports=list(self.exports[:16]),
             artifacts=list(self.artifacts[:64]),
             primary_artifact=self.primary_artifact,
             artifacts_uri=self.artifacts_uri,
@@ -161,6 +163,10 @@ class Progress:
     def metrics(self, metrics: Mapping[str, float]) -> None:
         """The best weights were evaluated."""
         self._change(urgent=True, metrics=dict(metrics))
+
+    def exports(self, exports: tuple[ExportStatus, ...]) -> None:
+        """The exported files were judged."""
+        self._change(urgent=True, exports=exports)
 
     def published(self, artifacts: tuple[Artifact, ...], uri: str, primary: str | None) -> None:
         """The results can be seen by everyone."""

@@ -15,8 +15,9 @@ from modelyard_api.run_document import RunDocument
 from modelyard_trainer.checkpoints.keeper import History
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.environment import describe_environment
+from modelyard_trainer.model_card import CARD_FILE, render_card
 from modelyard_trainer.report_page import render_report
-from modelyard_trainer.tasks.base import Epoch, Evaluation, Fit, Verified, metric_names
+from modelyard_trainer.tasks.base import Epoch, Evaluation, ExportedFile, Fit, Verified, metric_names
 
 METRICS_FILE, LABELS_FILE, SPLIT_FILE, LOG_FILE = "metrics.csv", "labels.json", "split.json", "training.log"
 
@@ -31,6 +32,7 @@ class Record:
     evaluation: Evaluation
     verified: Sequence[Verified]
     started: datetime
+    skipped: Sequence[ExportedFile] = ()
     store_notices: Sequence[str] = ()
     checkpoints: History = field(default_factory=History)
 
@@ -42,15 +44,17 @@ class Record:
     @property
     def notices(self) -> tuple[str, ...]:
         """What a person should know but need not act upon."""
-        return (*self.dataset.notices, *self.fit.notices, *self.evaluation.notices, *self.store_notices)
+        skipped = (f"{each.path.name} was skipped: {each.skipped}" for each in self.skipped)
+        return (*self.dataset.notices, *self.fit.notices, *self.evaluation.notices, *skipped, *self.store_notices)
 
     def write(self, folder: Path) -> None:
-        """Write run.json, metrics.csv, labels.json, split.json and report.html."""
+        """Write run.json, metrics.csv, labels.json, split.json, README.md and report.html."""
         summary = self.summary()
         _write_json(folder / RUN_FILE, summary)
         _write_json(folder / LABELS_FILE, {str(number): name for number, name in enumerate(self.fit.classes)})
         _write_json(folder / SPLIT_FILE, self._split())
         write_metrics(self.fit.epochs, folder / METRICS_FILE, self.fit.columns)
+        (folder / CARD_FILE).write_text(render_card(summary, folder), encoding="utf-8")
         (folder / REPORT_FILE).write_text(render_report(summary, folder), encoding="utf-8")
 
     def summary(self) -> dict[str, object]:
@@ -71,6 +75,10 @@ class Record:
             "metrics": dict(self.evaluation.metrics),
             "metricsPerClass": {name: dict(values) for name, values in self.evaluation.per_class.items()},
             "exports": [_exported(each) for each in self.verified],
+            "exportsSkipped": [
+                {"name": each.path.name, "format": each.wanted.format.value, "why": each.skipped}
+                for each in self.skipped
+            ],
             "primaryArtifact": self.primary,
             "checkpoints": self._checkpoints(),
             "notices": list(self.notices),
@@ -136,6 +144,7 @@ def _exported(verified: Verified) -> dict[str, object]:
             "runs": latency.runs,
             "threads": latency.threads,
             "batch": 1,
+            "device": latency.device,
         },
     }
 

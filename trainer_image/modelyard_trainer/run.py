@@ -19,6 +19,7 @@ from modelyard_trainer.cpus import usable_cpus
 from modelyard_trainer.dataset.fetch import fetch
 from modelyard_trainer.destination import Destination, Published
 from modelyard_trainer.errors import Interrupted
+from modelyard_trainer.exports.outcome import exported
 from modelyard_trainer.exports.refusing import refuse_what_differs
 from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.logs import log_to_file, stop_logging_to
@@ -142,7 +143,19 @@ def _run(
     refuse_what_differs(verified)
 
     _begin(progress, Stage.PUBLISHING)
-    record = Record(document, data, fit, evaluation, verified, started, destination.notices, checkpoints.history)
+    skipped = tuple(each for each in exports if each.skipped)
+    progress.exports(exported(verified, skipped))
+    record = Record(
+        document,
+        data,
+        fit,
+        evaluation,
+        verified,
+        started,
+        skipped=skipped,
+        store_notices=destination.notices,
+        checkpoints=checkpoints.history,
+    )
     record.write(results)
     stop_logging_to(log)
     (places.scratch / LOG_FILE).rename(results / LOG_FILE)

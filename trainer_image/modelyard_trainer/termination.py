@@ -36,6 +36,7 @@ def termination_message(
         artifacts_uri=published.uri if published else None,
         checksums_sha256=published.checksums_sha256 if published else None,
         primary_artifact=primary,
+        exports=list(snapshot.exports),
         artifacts=list(published.artifacts) if published else [],
         resumed_from_epoch=snapshot.resumed_from_epoch,
         checkpoint=snapshot.checkpoint,
@@ -55,16 +56,21 @@ def fit(message: TerminationMessage) -> bytes:
     """The message as JSON of at most MAX_TERMINATION_MESSAGE bytes.
 
     Artifacts go first, from the end of the list: their URI and the digest of SHA256SUMS name them all. Then the
-    metrics, then the end of the sentence.
+    exports, then the metrics, then the end of the sentence.
     """
-    artifacts, metrics, text = list(message.artifacts), list(message.metrics), message.message
+    artifacts, exports, metrics = list(message.artifacts), list(message.exports), list(message.metrics)
+    text = message.message
     while True:
-        kept = message.model_copy(update={"artifacts": artifacts, "metrics": metrics, "message": text})
+        kept = message.model_copy(
+            update={"artifacts": artifacts, "exports": exports, "metrics": metrics, "message": text}
+        )
         encoded = json.dumps(kept.to_json_object(), separators=(",", ":"), ensure_ascii=False).encode()
         if len(encoded) <= MAX_TERMINATION_MESSAGE:
             return encoded
         if artifacts:
             artifacts.pop()
+        elif exports:
+            exports.pop()
         elif metrics:
             metrics.pop()
         elif not text:

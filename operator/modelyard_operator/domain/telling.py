@@ -6,14 +6,25 @@ from typing import TypeVar
 
 from modelyard_api.outcome import TerminationMessage
 from modelyard_api.report import ProgressReport, Stage
-from modelyard_api.status import Artifact, Attempt, BestEpoch, Checkpoint, MetricValue, Progress, TrainingRunStatus
+from modelyard_api.status import (
+    Artifact,
+    Attempt,
+    BestEpoch,
+    Checkpoint,
+    ExportStatus,
+    MetricValue,
+    Progress,
+    TrainingRunStatus,
+)
 
 from modelyard_operator.domain import display
 from modelyard_operator.domain.observed import ObservedReport
 
 _MOST_NAMED = 64
 """Metrics and artifacts that the schema of status has room for."""
-Named = TypeVar("Named", MetricValue, Artifact)
+_MOST_EXPORTS = 16
+"""As many as a spec may ask for."""
+Named = TypeVar("Named", MetricValue, Artifact, ExportStatus)
 
 
 _NOT_YET_TRAINING = ("", Stage.FETCHING, Stage.CHECKING)
@@ -65,6 +76,7 @@ def with_report(status: TrainingRunStatus, observed: ObservedReport) -> Training
             "batch_size": min(report.batch_size or status.batch_size or 1, status.batch_size or 1),
             "checkpoint": report.checkpoint or status.checkpoint,
             "dataset": report.dataset or status.dataset,
+            "exports": _by_name(report.exports) or status.exports,
             "artifacts": _by_name(report.artifacts) or status.artifacts,
             "primary_artifact": report.primary_artifact or status.primary_artifact,
             "artifacts_uri": report.artifacts_uri or status.artifacts_uri,
@@ -90,6 +102,7 @@ def with_last_words(status: TrainingRunStatus, words: TerminationMessage) -> Tra
             "best": best,
             "checkpoint": words.checkpoint or status.checkpoint,
             "dataset": words.dataset or status.dataset,
+            "exports": _by_name(words.exports)[:_MOST_EXPORTS] or status.exports,
             "artifacts": _by_name([*reported, *words.artifacts]) or status.artifacts,
             "primary_artifact": words.primary_artifact or status.primary_artifact,
             "artifacts_uri": words.artifacts_uri or status.artifacts_uri,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from modelyard_api.export import Export, ExportFormat, Precision
-from modelyard_trainer.exports.naming import file_names, in_order
+from modelyard_trainer.exports.naming import file_names, in_order, stamp
 from modelyard_trainer.exports.picking import strided
 
 
@@ -29,6 +31,22 @@ def test_no_file_takes_the_name_of_another() -> None:
         "best-opset17.onnx",
         "best-opset14-dynamic.onnx",
         "best.torchscript",
+    ]
+
+
+def test_names_with_time_stamps_say_run_time_and_precision() -> None:
+    moment = datetime(2026, 11, 21, 9, 5, 7, tzinfo=UTC)
+    wanted = [
+        Export(format=ExportFormat.ONNX),
+        Export(format=ExportFormat.ONNX, precision=Precision.INT8),
+        Export(format=ExportFormat.ONNX, opset=14, dynamic=True),
+        Export(format=ExportFormat.TENSORRT, precision=Precision.FP16),
+    ]
+    assert file_names(wanted, stamp("side", moment)) == [
+        "side_20261121-090507_fp32.onnx",
+        "side_20261121-090507_int8.onnx",
+        "side_20261121-090507_fp32-opset14-dynamic.onnx",
+        "side_20261121-090507_fp16.engine",
     ]
 
 

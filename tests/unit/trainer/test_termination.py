@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard_api.outcome import MAX_TERMINATION_MESSAGE, Reason, TerminationMessage
 from modelyard_api.report import ReportedBest
-from modelyard_api.status import Artifact
+from modelyard_api.status import Artifact, ExportStatus
 from modelyard_trainer.destination import Published
 from modelyard_trainer.progress import Snapshot
 from modelyard_trainer.termination import decimal, fit, termination_message
@@ -39,7 +39,10 @@ def test_any_message_fits_and_can_be_read(count: int, length: int, message: str,
 
 def test_what_fits_is_kept_whole() -> None:
     best = ReportedBest(epoch=2, metric="mAP50-95", value=0.412346)
-    snapshot = Snapshot(attempt=2, batch_size=8, epochs=10, epoch=3, best=best, metrics={"mAP50": 0.61234567})
+    exports = (ExportStatus(name="best-int8.onnx", metric="mAP50 0.6", drop="0.01"),)
+    snapshot = Snapshot(
+        attempt=2, batch_size=8, epochs=10, epoch=3, best=best, metrics={"mAP50": 0.61234567}, exports=exports
+    )
     content = json.loads(fit(termination_message(snapshot, Reason.DIVERGED, "the loss is nan", None, None)))
     assert content == {
         "attempt": 2,
@@ -49,6 +52,7 @@ def test_what_fits_is_kept_whole() -> None:
         "epochs": 10,
         "best": {"epoch": 2, "metric": "mAP50-95", "value": "0.41235"},
         "metrics": [{"name": "mAP50", "value": "0.61235"}],
+        "exports": [{"name": "best-int8.onnx", "metric": "mAP50 0.6", "drop": "0.01"}],
         "artifacts": [],
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from modelyard_api.export import ExportFormat
 
 from modelyard_trainer.dataset.model import Picture
 from modelyard_trainer.exports.latency import measure
@@ -28,7 +29,8 @@ def verify_all(
     Raw outputs are compared on a few of the validation pictures, the metric is measured as the subject does for both
     alike, and one picture is run again and again for the time that it takes.
     """
-    if not files:
+    there = [file for file in files if not file.skipped]
+    if not there:
         return ()
     pictures = strided(validation, _PICTURES)
     reference = in_pytorch(subject.network(subject.weights))
@@ -40,13 +42,13 @@ def verify_all(
         *(subject.metric, wanted, measure(reference, image, torch.get_num_threads()).milliseconds),
     )
     verified = []
-    for file in files:
+    for file in there:
         context.progress.detail(file.path.name)
-        run = runner_of(file, context.cpus)
+        run = runner_of(file, subject, context.cpus)
         tried = list(subject.inputs(pictures, dynamic=file.wanted.dynamic))
         largest = max(difference(subject, run(images), reference(images), images) for images in tried)
         judged = Judged(subject.metric, subject.judge(run), wanted, subject.judged)
-        latency = measure(run, image, context.cpus)
+        latency = measure(run, image, context.cpus, "cuda" if file.wanted.format is ExportFormat.TENSORRT else "cpu")
         shapes = tuple(dict.fromkeys("x".join(map(str, images.shape)) for images in tried))
         _log.info(
             "%s: outputs differ from PyTorch's by at most %.3g, %s %.4f, %.2f ms a picture",

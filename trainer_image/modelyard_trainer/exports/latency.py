@@ -12,13 +12,16 @@ from modelyard_trainer.tasks.base import Latency
 _WARM_UP, _RUNS, _SECONDS = 3, 50, 3.0
 
 
-def measure(run: Runner, image: Images, threads: int, clock: Callable[[], float] = time.perf_counter) -> Latency:
+def measure(
+    run: Runner, image: Images, threads: int, device: str = "cpu", clock: Callable[[], float] = time.perf_counter
+) -> Latency:
     """The median of up to 50 runs with one picture, fewer where they take more than three seconds together.
 
     Args:
         run: what is measured.
         image: (1, 3, height, width).
         threads: that it runs with, for the record.
+        device: that it runs on, for the record.
         clock: seconds.
     """
     for _ in range(_WARM_UP):
@@ -29,4 +32,4 @@ def measure(run: Runner, image: Images, threads: int, clock: Callable[[], float]
         start = clock()
         run(image)
         taken.append(clock() - start)
-    return Latency(milliseconds=1000 * statistics.median(taken), runs=len(taken), threads=threads)
+    return Latency(milliseconds=1000 * statistics.median(taken), runs=len(taken), threads=threads, device=device)

@@ -31,6 +31,7 @@ def quantised(
     calibration: Calibration,
     *,
     scratch: Path,
+    symmetric: bool,
     tell: Callable[[int], None],
 ) -> onnx.ModelProto:
     """The same network with 8-bit weights and activations, as QuantizeLinear and DequantizeLinear around each node.
@@ -44,6 +45,7 @@ def quantised(
         pictures: that ranges are taken from, as they come.
         calibration: how.
         scratch: a folder for what nobody keeps.
+        symmetric: signed activations with 0 in the middle, which is all that TensorRT takes.
         tell: how many pictures were seen.
     """
     prepared, written = scratch / "prepared.onnx", scratch / "quantised.onnx"
@@ -59,9 +61,10 @@ def quantised(
         op_types_to_quantize=list(_QUANTISED),
         nodes_to_exclude=[name for name in names if subject.stays_float(name)],
         per_channel=calibration.per_channel,
-        activation_type=QuantType.QUInt8,
+        activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         calibrate_method=_METHODS[calibration.method],
+        extra_options={"ActivationSymmetric": symmetric},
     )
     return onnx.load(str(written))
 

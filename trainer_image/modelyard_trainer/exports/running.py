@@ -10,13 +10,21 @@ import numpy as np
 import torch
 from modelyard_api.export import ExportFormat
 
-from modelyard_trainer.exports.subject import Images, Output, Runner
+from modelyard_trainer.exports import tensorrt
+from modelyard_trainer.exports.containers import READERS, like
+from modelyard_trainer.exports.subject import Images, Output, Runner, Subject
 from modelyard_trainer.tasks.base import ExportedFile
 
 
-def runner_of(file: ExportedFile, threads: int) -> Runner:
-    """Runs the file on the CPU, with as many threads; batches one by one where it takes single pictures only."""
-    run = _RUNNERS[file.wanted.format](file.path, threads)
+def runner_of(file: ExportedFile, subject: Subject, threads: int) -> Runner:
+    """Runs the file on the CPU (an engine on its GPU), with as many threads; batches one by one where it takes none.
+
+    Weights without a network are run in the subject's.
+    """
+    form = file.wanted.format
+    if form in READERS:
+        return in_pytorch(subject.network(like(READERS[form](file.path), subject.weights)))
+    run = _RUNNERS[form](file.path, threads)
     return run if file.wanted.dynamic else lambda images: np.concatenate([run(image[None]) for image in images])
 
 
@@ -57,4 +65,5 @@ def _torchscript(path: Path, threads: int) -> Runner:
 _RUNNERS: dict[ExportFormat, Callable[[Path, int], Runner]] = {
     ExportFormat.ONNX: _onnx,
     ExportFormat.TORCHSCRIPT: _torchscript,
+    ExportFormat.TENSORRT: lambda path, _threads: tensorrt.runner(path),
 }

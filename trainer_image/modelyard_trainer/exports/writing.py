@@ -7,21 +7,24 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from modelyard_api.export import Calibration, Export, ExportFormat, Precision
+from modelyard_api.export import ArtifactNaming, Calibration, Export, ExportFormat, Precision
 from modelyard_api.outcome import Reason
 from modelyard_api.run_document import RunDocument
 
 from modelyard_trainer.dataset.model import Picture
 from modelyard_trainer.environment import git_revision
 from modelyard_trainer.errors import RunError
-from modelyard_trainer.exports.naming import file_names, in_order
+from modelyard_trainer.exports.containers import WRITERS, rounded
+from modelyard_trainer.exports.naming import file_names, in_order, stamp
 from modelyard_trainer.exports.onnx_file import finish, traced
 from modelyard_trainer.exports.picking import strided
 from modelyard_trainer.exports.subject import Subject
+from modelyard_trainer.exports.tensorrt import build, missing
 from modelyard_trainer.tasks.base import ExportedFile, TaskContext
 
 _log = logging.getLogger("modelyard.training")
@@ -53,9 +56,15 @@ def export_all(context: TaskContext, subject: Subject, training: Sequence[Pictur
     """
     spec, files = context.document.spec, []
     asked = in_order(spec.export, spec.format_priorities)
-    for wanted, name in zip(asked, file_names(asked), strict=True):
+    timestamped = spec.artifacts.naming is ArtifactNaming.TIMESTAMPED
+    names = file_names(asked, stamp(context.document.name, datetime.now(UTC)) if timestamped else None)
+    for wanted, name in zip(asked, names, strict=True):
         context.progress.detail(name)
         path = context.results / name
+        why = missing() if wanted.format is ExportFormat.TENSORRT else None
+        if why:
+            files.append(_skipped(wanted, path, why))
+            continue
         try:
             details = _WRITERS[wanted.format](Writing(subject, wanted, path, training, context))
         except Exception as error:
@@ -69,6 +78,31 @@ def export_all(context: TaskContext, subject: Subject, training: Sequence[Pictur
         _log.info("exported %s (%.1f MB)", path.name, path.stat().st_size / 1e6)
         files.append(ExportedFile(wanted, path, details))
     return tuple(files)
+
+
+def _skipped(wanted: Export, path: Path, why: str) -> ExportedFile:
+    if wanted.required:
+        raise RunError(
+            Reason.EXPORT_FAILED,
+            f"{path.name} is required and cannot be built: {why}; spec.resources.image with TensorRT and a GPU, or "
+            "required: false would be right",
+        )
+    _log.warning("skipped %s: %s", path.name, why)
+    return ExportedFile(wanted, path, skipped=why)
+
+
+def _tensorrt(writing: Writing) -> Details:
+    """By way of an ONNX file, which says in which numbers the engine computes."""
+    onnx_file = writing.context.scratch / f"{writing.path.stem}.onnx"
+    details = _onnx(replace(writing, path=onnx_file))
+    return {**details, **build(onnx_file, writing.path)}
+
+
+def _container(writing: Writing) -> Details:
+    wanted = writing.wanted
+    metadata = writing.metadata | {"precision": wanted.precision.value}
+    WRITERS[wanted.format](rounded(writing.subject.weights, wanted.precision), metadata, writing.path)
+    return {}
 
 
 def _onnx(writing: Writing) -> Details:
@@ -89,6 +123,7 @@ def _onnx(writing: Writing) -> Details:
             pictures,
             calibration,
             scratch=writing.context.scratch,
+            symmetric=wanted.format is ExportFormat.TENSORRT,
             tell=lambda seen: writing.context.progress.detail(
                 f"{writing.path.name}: {seen} of {len(pictures)} calibration pictures"
             ),
@@ -126,4 +161,7 @@ def provenance(document: RunDocument) -> dict[str, str]:
 _WRITERS: dict[ExportFormat, Callable[[Writing], Details]] = {
     ExportFormat.ONNX: _onnx,
     ExportFormat.TORCHSCRIPT: _torchscript,
+    ExportFormat.SAFETENSORS: _container,
+    ExportFormat.GGUF: _container,
+    ExportFormat.TENSORRT: _tensorrt,
 }

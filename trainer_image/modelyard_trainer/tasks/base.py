@@ -83,6 +83,8 @@ class ExportedFile:
     path: Path
     details: Mapping[str, str | int | bool] = field(default_factory=dict)
     """What the record says of it beside format and precision."""
+    skipped: str = ""
+    """Why it could not be made here, as a sentence; then there is no such file."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class Latency:
-    """The median time for one picture on this CPU."""
+    """The median time for one picture."""
 
     milliseconds: float
     runs: int
     threads: int
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
