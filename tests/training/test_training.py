@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import subprocess
@@ -166,6 +167,19 @@ def test_the_onnx_file_takes_other_sizes_and_says_what_pytorch_says(results: Pat
     assert np.allclose(session.run(None, {"images": images})[0], script(torch.from_numpy(images)).numpy(), atol=1e-2)
     wide = np.zeros((2, 3, 64, 128), np.float32)
     assert session.run(None, {"images": wide})[0].shape == (2, 4 + len(NAMES), 8 * 16 + 4 * 8 + 2 * 4)
+
+
+def test_every_onnx_file_says_what_it_is_and_where_from(results: Path) -> None:
+    record = read_json(results / "run.json")
+    for name, precision in (("best.onnx", "fp32"), ("best-fp16.onnx", "fp16"), ("best-int8.onnx", "int8")):
+        known = {prop.key: prop.value for prop in onnx.load(results / name).metadata_props}
+        assert (known["task"], known["precision"], known["run"]) == ("detect", precision, "vision/small")
+        assert json.loads(known["labels"]) == read_json(results / "labels.json")
+        assert json.loads(known["preprocessing"])["size"] == [96, 96]
+        assert json.loads(known["metric"])["name"] == "mAP50"
+        assert known["revision"] == (record["environment"]["revision"] or "unknown")
+        spec = json.dumps(record["run"]["spec"], sort_keys=True, separators=(",", ":"))
+        assert known["specSha256"] == hashlib.sha256(spec.encode()).hexdigest()
 
 
 def test_boxes_and_scores_are_decoded_in_floats_whatever_the_convolutions_compute_in(results: Path) -> None:
