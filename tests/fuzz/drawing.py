@@ -32,7 +32,8 @@ def share(few: int) -> pytest.MarkDecorator:
 def few_or_more(few: int, more: int) -> pytest.MarkDecorator:
     """The same where all would last too long."""
     return pytest.mark.parametrize(
-        "examples", [pytest.param(few, id="some"), pytest.param(more, id="all", marks=[pytest.mark.long, pytest.mark.marathon])]
+        "examples",
+        [pytest.param(few, id="some"), pytest.param(more, id="all", marks=[pytest.mark.long, pytest.mark.marathon])],
     )
 
 
