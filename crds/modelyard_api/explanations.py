@@ -137,9 +137,9 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         TriedAgain.NEVER,
     ),
     Reason.EXPORT_DIFFERS: Explanation(
-        "An exported file gives other results than the model it was made from, by more than its `tolerance`. Nothing "
-        "was published.",
-        "Try another `opset`; or raise the `tolerance` if the difference in the message does no harm.",
+        "An exported file gives other results than the model it was made from, by more than its `tolerance`, or is worth "
+        "less by the task's metric, by more than its `maxMetricDrop`. Nothing was published.",
+        "Do what the message says; or raise the limit that it names if the difference does no harm.",
         TriedAgain.NEVER,
     ),
     Reason.INTERNAL_ERROR: Explanation(

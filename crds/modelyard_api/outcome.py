@@ -38,7 +38,7 @@ class ExitCode(IntEnum):
     DIVERGED = 14
     """The loss is not a number any more."""
     EXPORT_FAILED = 15
-    """An export differs from PyTorch by more than its tolerance, or could not be made: never retried."""
+    """An export differs from PyTorch by more than it may, or could not be made: never retried."""
 
 
 class Reason(StrEnum):
