@@ -137,8 +137,8 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         TriedAgain.NEVER,
     ),
     Reason.EXPORT_DIFFERS: Explanation(
-        "An exported file gives other results than the model it was made from, by more than its `tolerance`, or is worth "
-        "less by the task's metric, by more than its `maxMetricDrop`. Nothing was published.",
+        "An exported file gives other results than the model it was made from, by more than its `tolerance`, or is "
+        "worth less by the task's metric, by more than its `maxMetricDrop`. Nothing was published.",
         "Do what the message says; or raise the limit that it names if the difference does no harm.",
         TriedAgain.NEVER,
     ),
