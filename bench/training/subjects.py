@@ -65,10 +65,14 @@ class Subject:
         )
 
 
+PICTURES_OF_AN_ANIMAL = 16
 SUBJECTS = {
     Task.DETECTION: Subject("digits.yaml", "ultralytics", "mAP50", 0.05, epochs=12, timed_epochs=3, pictures=800),
     Task.CLASSIFICATION: Subject(
         "digits-classification.yaml", "timm", "macroF1", 0.02, epochs=8, timed_epochs=4, pictures=1797
+    ),
+    Task.FACE_ID: Subject(
+        "face-id.yaml", "plain PyTorch", "top1", 0.05, epochs=12, timed_epochs=3, pictures=60 * PICTURES_OF_AN_ANIMAL
     ),
 }
 
@@ -79,6 +83,10 @@ def make_dataset(task: Task, folder: Path) -> None:
         from examples.digits.make_dataset import make as make_pictures  # noqa: PLC0415 - scikit-image takes seconds
 
         make_pictures(folder, images=SUBJECTS[task].pictures)
+    elif task is Task.FACE_ID:
+        from examples.animals.make_identities import make as make_animals  # noqa: PLC0415
+
+        make_animals(folder, SUBJECTS[task].pictures // PICTURES_OF_AN_ANIMAL, PICTURES_OF_AN_ANIMAL)
     else:
         from examples.digits.make_folders import make as make_folders  # noqa: PLC0415
 
@@ -98,6 +106,8 @@ def bare(task: Task) -> Bare:
     """The library's own training."""
     if task is Task.DETECTION:
         from bench.training.bare_ultralytics import train  # noqa: PLC0415 - seconds
+    elif task is Task.FACE_ID:
+        from bench.training.bare_arcface import train  # noqa: PLC0415 - seconds
     else:
         from bench.training.bare_timm import train  # noqa: PLC0415 - seconds
     return train

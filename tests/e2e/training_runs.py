@@ -13,6 +13,7 @@ from modelyard_cluster.cache import REPOSITORY
 EXAMPLE = REPOSITORY / "examples" / "digits.yaml"
 CLASSIFICATION = REPOSITORY / "examples" / "digits-classification.yaml"
 REID = REPOSITORY / "examples" / "reid.yaml"
+FACE_ID = REPOSITORY / "examples" / "face-id.yaml"
 BUCKET = "datasets"
 SMALL = f"s3://{BUCKET}/small/v1/"
 """A data set of the example's kind, small enough for a run of seconds."""

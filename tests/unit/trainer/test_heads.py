@@ -70,6 +70,7 @@ def test_heads_have_their_papers_numbers_unless_told_otherwise() -> None:
     linear = build_head(FaceId.model_validate({"head": "linear", "embeddingSize": 8}), 3)
     assert isinstance(linear, Linear)
     assert linear.weight.shape == (3, 8)
+    assert linear.bias is None
 
 
 @pytest.mark.parametrize("seed", range(4))

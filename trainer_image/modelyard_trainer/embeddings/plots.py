@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
 from modelyard_trainer.embeddings.verification import Roc
@@ -23,6 +24,8 @@ def draw_roc(roc: Roc, path: Path) -> None:
     axis.plot(chance, chance, linestyle=":", color=COLOURS[7], label="chance")
     axis.plot(roc.eer, 1 - roc.eer, "o", color=COLOURS[1], label=f"equal error rate {roc.eer:.3f}")
     axis.set(xscale="log", xlim=(least, 1), ylim=(0, 1.01), xlabel="false accept rate", ylabel="true accept rate")
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda rate, _place: f"{rate:g}"))  # powers of ten are formulas
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_title(f"{roc.genuine} pairs of one individual, {roc.impostor} of two", fontsize=9)
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8, loc="lower right")

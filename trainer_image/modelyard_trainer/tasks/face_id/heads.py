@@ -80,6 +80,7 @@ class Linear(nn.Linear):
 def build_head(block: FaceId, classes: int) -> nn.Module:
     """The head that a spec asks for, at a random start from torch's generator."""
     if block.head is HeadName.LINEAR:
-        return Linear(block.embedding_size, classes)
+        # Without a bias who is likeliest does not depend on an embedding's length, which a deployed one has lost.
+        return Linear(block.embedding_size, classes, bias=False)
     kind = ArcFace if block.head is HeadName.ARCFACE else CosFace
     return kind(block.embedding_size, classes, block.logit_scale, block.logit_margin)
