@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modelyard_api.location import S3Location
 from modelyard_api.outcome import EXIT_CODES, ExitCode
-from modelyard_api.spec import S3Location
 from modelyard_trainer.cpus import usable_cpus
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.store.open import open_store

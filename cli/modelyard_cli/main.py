@@ -15,6 +15,8 @@ app = typer.Typer(
 )
 dataset_app = typer.Typer(help="Data sets in S3.", no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset")
+weights_app = typer.Typer(help="Weights in S3 that runs start from.", no_args_is_help=True)
+app.add_typer(weights_app, name="weights")
 
 
 @app.callback()
@@ -67,6 +69,27 @@ def push(
     from modelyard_cli.dataset import push_here  # noqa: PLC0415 - half a second
 
     raise typer.Exit(push_here(folder, uri, endpoint, region))
+
+
+@weights_app.command("push")
+def push_weights(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A state dict (.pth, .pt), .safetensors, or a best.pt of a run.", exists=True, dir_okay=False
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="What runs call it, such as resnet18-imagenet.")],
+    to: Annotated[str, typer.Option(help="Bucket and prefix of the team's weights, such as s3://weights/.")],
+    endpoint: Annotated[
+        str | None, typer.Option(help="Address of the S3 service; without it AWS_ENDPOINT_URL, or Amazon's.")
+    ] = None,
+    region: Annotated[str, typer.Option(help="Region that requests are signed for.")] = "us-east-1",
+) -> None:
+    """Upload a file of weights under a name, as a version that stays. Credentials are those of the AWS tools."""
+    from modelyard_cli.weights import push_here  # noqa: PLC0415 - half a second
+
+    raise typer.Exit(push_here(file, name, to, endpoint, region))
 
 
 def main() -> None:

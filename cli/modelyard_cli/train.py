@@ -65,7 +65,7 @@ def train_here(
         if scratch is not None:
             scratch.mkdir(parents=True, exist_ok=True)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="modelyard-", dir=scratch)))
-        progress = Progress(document.attempt, document.batch_size, document.spec.training.epochs)
+        progress = Progress(document.attempt, document.batch_size, document.spec.epochs_to_train)
         progress.listen(stack.enter_context(TerminalProgress(console)))
         interruption = Interruption()
         interruption.install()

@@ -73,6 +73,24 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Add pictures, change `dataset.validationSplit`, or correct the data set's own splits.",
         TriedAgain.NEVER,
     ),
+    Reason.WEIGHTS_NOT_FOUND: Explanation(
+        "There are no weights where `model.pretrained` or `model.from` says.",
+        "Correct the address. `modelyard weights push` puts a file of weights into your bucket; a run's "
+        "`status.artifactsUri` is the folder of its own.",
+        TriedAgain.NEVER,
+    ),
+    Reason.WEIGHTS_INVALID: Explanation(
+        "The file of weights is not the one that was pinned by its SHA-256, or not one that can be read as data: a "
+        "pickled program is never run.",
+        "Correct `sha256` or the file. The message says how to make a file of tensors of one that holds more.",
+        TriedAgain.NEVER,
+    ),
+    Reason.WEIGHTS_DO_NOT_FIT: Explanation(
+        "The weights are of another architecture, task or set of classes; the message names what was looked for and "
+        "what is nearest to it.",
+        "Correct `model.architecture`, or name other weights.",
+        TriedAgain.NEVER,
+    ),
     Reason.BUCKET_NOT_FOUND: Explanation(
         "The S3 service knows no bucket of that name.",
         "Correct the bucket in the `uri`, or the `endpoint`; or create the bucket.",
@@ -211,6 +229,10 @@ WAITS: dict[str, Wait] = {
     # Words of ours
     "WaitingForApproval": Wait(
         "`approval.required` is true, and nobody has approved the run yet.", "Set `approval.approved` to true."
+    ),
+    "WaitingForRun": Wait(
+        "`model.from.run` names a run that is not complete yet, or not there.",
+        "Nothing, if it is on its way. Where it failed or is not there: correct the name in a new run.",
     ),
     "Queued": Wait(
         "The Job is suspended: it waits for its place in `resources.queue`, or for whoever suspended it.",

@@ -53,6 +53,10 @@ class Reason(StrEnum):
     LABEL_INVALID = "LabelInvalid"
     IMAGE_UNREADABLE = "ImageUnreadable"
     SPLIT_EMPTY = "SplitEmpty"
+    # The weights to start from
+    WEIGHTS_NOT_FOUND = "WeightsNotFound"
+    WEIGHTS_INVALID = "WeightsInvalid"
+    WEIGHTS_DO_NOT_FIT = "WeightsDoNotFit"
     # The user's configuration
     BUCKET_NOT_FOUND = "BucketNotFound"
     CREDENTIALS_MISSING = "CredentialsMissing"
@@ -96,6 +100,9 @@ EXIT_CODES: dict[Reason, ExitCode] = {
             Reason.LABEL_INVALID,
             Reason.IMAGE_UNREADABLE,
             Reason.SPLIT_EMPTY,
+            Reason.WEIGHTS_NOT_FOUND,
+            Reason.WEIGHTS_INVALID,
+            Reason.WEIGHTS_DO_NOT_FIT,
             Reason.BUCKET_NOT_FOUND,
             Reason.CREDENTIALS_MISSING,
             Reason.CREDENTIALS_REFUSED,

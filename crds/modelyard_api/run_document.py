@@ -14,11 +14,11 @@ from pydantic import Field, StringConstraints
 
 from modelyard_api import GROUP
 from modelyard_api.base import WEB_ADDRESS, ApiModel, Count, Matches
+from modelyard_api.location import Name, S3Location
 from modelyard_api.spec import (
     DEFAULT_WARMUP_BIAS_LEARNING_RATE,
     DEFAULT_WARMUP_MOMENTUM,
     ImageCache,
-    Name,
     Training,
     TrainingRunSpec,
 )
@@ -32,6 +32,7 @@ TOKEN_FILE = MOUNT / "token" / "token"
 INTAKE_CA_FOLDER = MOUNT / "intake-ca"
 DATASET_CREDENTIALS_FOLDER = MOUNT / "s3" / "dataset"
 ARTIFACTS_CREDENTIALS_FOLDER = MOUNT / "s3" / "artifacts"
+WEIGHTS_CREDENTIALS_FOLDER = MOUNT / "s3" / "weights"
 """Folders with one file for each key of the Secret (AWS_ACCESS_KEY_ID, ...), mounted as optional volumes."""
 SCRATCH_FOLDER = PurePosixPath("/scratch")
 
@@ -73,6 +74,8 @@ class RunDocument(ApiModel):
     learning_rate_factor: Annotated[float, Field(gt=0, le=1)] = 1.0
     """What the spec's learning rates are multiplied with."""
     spec: TrainingRunSpec
+    source: S3Location | None = None
+    """Where the run that `spec.model.from.run` names has published its results."""
     intake: Intake | None = None
     image: str | None = None
 

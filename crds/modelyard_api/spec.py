@@ -11,39 +11,17 @@ from pydantic import Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from modelyard_api import GROUP
-from modelyard_api.base import WEB_ADDRESS, ApiModel, Atomic, Matches, Rule, cel_string
+from modelyard_api.base import ApiModel, Atomic, Matches, Rule, cel_string
 from modelyard_api.checkpoints import CheckpointPolicy
 from modelyard_api.classification import Classification
 from modelyard_api.detection import Detection
 from modelyard_api.export import DEFAULT_OPSET, ArtifactNaming, Export, ExportFormat
 from modelyard_api.face_id import FaceId
+from modelyard_api.location import SUBDOMAIN, Folder, Name, S3Location
+from modelyard_api.model import Mode, Model
 from modelyard_api.quantity import quantity
 from modelyard_api.recovery import Recovery
 from modelyard_api.reid import DEFAULT_INSTANCES, Reid
-
-_DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
-
-Name = Annotated[
-    str,
-    StringConstraints(max_length=253),
-    Matches(
-        "must be a Kubernetes name: lower-case letters, digits, hyphens and dots, and on both sides of each dot a "
-        "letter or a digit",
-        (f"^{_SUBDOMAIN}$",),
-    ),
-]
-S3Uri = Annotated[
-    str,
-    StringConstraints(max_length=1024),
-    Matches(
-        "must be s3://BUCKET/PREFIX, such as s3://datasets/digits/v1/",
-        (r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$",),
-    ),
-    # Where a store keeps objects as files, such a key leads elsewhere; and on its way there, clients shorten it.
-    Matches("must not have . or .. for a folder", (r"^[^/]*(/([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+)?)*$",)),
-]
-Folder = Annotated[str, StringConstraints(max_length=1024), Matches("must be a path that begins with /", (r"^/.*$",))]
 
 
 class Task(StrEnum):
@@ -53,43 +31,6 @@ class Task(StrEnum):
     CLASSIFICATION = "classification"
     FACE_ID = "face-id"
     REID = "reid"
-
-
-class SecretReference(ApiModel):
-    """A Secret in the run's namespace. Only the pod reads it; the operator has no right to."""
-
-    name: Annotated[Name, Field(description="Name of the Secret.")]
-
-
-class S3Location(ApiModel):
-    """A place in an S3 store and how to get at it."""
-
-    uri: Annotated[
-        S3Uri,
-        Field(description="Bucket and prefix, such as s3://datasets/coco-like/v3/."),
-    ]
-    endpoint: Annotated[
-        str | None,
-        StringConstraints(max_length=512),
-        Matches("must be http://HOST:PORT or https://HOST:PORT", (WEB_ADDRESS,)),
-        Field(
-            description="Address of the S3 service, such as http://s3.storage.svc:7070. Without it the Secret's "
-            "AWS_ENDPOINT_URL is used, and without that Amazon's."
-        ),
-    ] = None
-    region: Annotated[
-        str,
-        StringConstraints(max_length=64),
-        Matches("must be a region such as us-east-1", (r"^[a-z0-9-]+$",)),
-        Field(description="Region that requests are signed for."),
-    ] = "us-east-1"
-    secret_ref: Annotated[
-        SecretReference | None,
-        Field(
-            description="Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and, where needed, "
-            "AWS_SESSION_TOKEN and AWS_ENDPOINT_URL). Without it the pod's service account is used."
-        ),
-    ] = None
 
 
 class DatasetFormat(StrEnum):
@@ -171,20 +112,6 @@ class Dataset(ApiModel):
             "pictures' names.",
         ),
     ] = None
-
-
-class Model(ApiModel):
-    """What is trained."""
-
-    architecture: Annotated[
-        str,
-        StringConstraints(max_length=128),
-        Matches("must be the name of an architecture, such as yolov5nu", (r"^[A-Za-z0-9][A-Za-z0-9._-]*$",)),
-        Field(
-            description="Name of the architecture, such as yolov5nu (ultralytics, for detection) or resnet18 (timm, "
-            "for classification and face-id) or osnet_x1_0 (torchreid, for reid). It starts at random."
-        ),
-    ]
 
 
 class OptimizerName(StrEnum):
@@ -607,7 +534,7 @@ GPU_TYPE_LABEL = f"{GROUP}/gpu-type"
 """Label of nodes that says which kind of GPU they have."""
 
 LABEL_KEY = (
-    rf"^({_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+    rf"^({SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
     "^([^/]{1,253}/)?[^/]{1,63}$",
 )
 """Patterns that the name of a label matches."""
@@ -848,6 +775,18 @@ _TOGETHER = (
 """`Reid.together` in CEL."""
 
 SPEC_RULES = (
+    Rule(
+        "self.mode == 'train' || has(self.model.from) || has(self.model.pretrained)",
+        "needs weights unless it is train: name them in spec.model.from or spec.model.pretrained",
+        path=".mode",
+        holds=lambda spec: spec.mode is Mode.TRAIN or spec.model.has_weights,
+    ),
+    Rule(
+        "self.mode != 'export' || self.export.size() > 0",
+        "must name at least one format where spec.mode is export",
+        path=".export",
+        holds=lambda spec: spec.mode is not Mode.EXPORT or bool(spec.export),
+    ),
     *(_block_of(task) for task in FORMATS),
     *(_formats_of(task) for task in FORMATS),
     Rule(
@@ -964,8 +903,18 @@ class TrainingRunSpec(ApiModel):
         Task,
         Field(description="What kind of model is trained."),
     ]
-    dataset: Annotated[Dataset, Field(description="The pictures and labels that the model learns from.")]
-    model: Annotated[Model, Field(description="What is trained.")]
+    mode: Annotated[
+        Mode,
+        Field(
+            description="What is done: train (then evaluate, export and publish), evaluate (measure given weights on "
+            "the validation and test pictures and publish the report) or export (export given weights, checked against "
+            "them on validation pictures, and publish the files)."
+        ),
+    ] = Mode.TRAIN
+    dataset: Annotated[
+        Dataset, Field(description="The pictures and labels that the model learns from, or is measured on.")
+    ]
+    model: Annotated[Model, Field(description="What is trained, and the weights that it starts from.")]
     training: Annotated[Training, Field(description="How it is trained, whatever the task.")] = Training()
     detection: Annotated[Detection | None, Field(description="What only detection knows: losses and augmentation.")] = (
         None
@@ -1019,3 +968,8 @@ class TrainingRunSpec(ApiModel):
         bool,
         Field(description="True frees the GPU and keeps the run; false lets it go on. May change at any time."),
     ] = False
+
+    @property
+    def epochs_to_train(self) -> int:
+        """Epochs that are trained; 0 for a run that trains nothing."""
+        return self.training.epochs if self.mode is Mode.TRAIN else 0

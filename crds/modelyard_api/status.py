@@ -71,7 +71,9 @@ class Progress(ApiModel):
 
     epoch: Annotated[EpochCount, Field(description="Epochs done.")] = 0
     epochs: Annotated[EpochCount, Field(description="Epochs wanted.")] = 0
-    display: Annotated[ShortText, Field(description="Epochs done and wanted, such as 12/50.")] = ""
+    display: Annotated[
+        ShortText, Field(description="Epochs done and wanted, such as 12/50; a dash where nothing is trained.")
+    ] = ""
     percent: Annotated[int, Field(ge=0, le=100, description="Share of the run's work that is done.")] = 0
     percent_display: Annotated[ShortText, Field(description="`percent` with its sign.")] = ""
     eta: Annotated[ShortText | None, Field(description="Time left, such as 3h2m.")] = None

@@ -58,6 +58,17 @@ ACCEPTED = (
         "checkpoints every half hour and every tenth epoch",
         {"spec.checkpoints": {"every": "30m", "everyEpochs": 10, "keepLast": 1}},
     ),
+    Acceptance(
+        "weights of a name, pinned",
+        {"spec.model.pretrained": {"s3": {"uri": "s3://weights/resnet18-imagenet/"}, "sha256": "4a" * 32}},
+    ),
+    Acceptance(
+        "a download that is pinned",
+        {"spec.model.pretrained": {"url": "https://example.com/weights/a.pth?v=1", "sha256": "0" * 64}},
+    ),
+    Acceptance("the last weights of another run", {"spec.model.from": {"run": "digits-v1", "weights": "last"}}),
+    Acceptance("an evaluation", {"spec.mode": "evaluate", "spec.model.from": {"run": "digits-v1"}}),
+    Acceptance("an export", {"spec.mode": "export", "spec.model.pretrained": {"path": "/weights/best.pt"}}),
     Acceptance("a backbone that thaws", {"spec.training.freezeBackbone": True, "spec.training.freezeEpochs": 5}),
     Acceptance("a batch of one", {"spec.training.batchSize": 1}),
     Acceptance("training on the CPU", {"spec.resources": {"gpus": 0, "cpu": "1500m", "memory": "4Gi"}}),

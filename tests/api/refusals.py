@@ -212,6 +212,97 @@ BY_RULES = (
         "spec.training.imageSize",
         "must be said, since 640 is for detection only; 224 fits most architectures",
     ),
+    # Weights to start from, and what is done with them
+    Refusal(
+        "an evaluation of nothing",
+        {"spec.mode": "evaluate"},
+        "spec.mode",
+        "needs weights unless it is train: name them in spec.model.from or spec.model.pretrained",
+    ),
+    Refusal(
+        "an export to no format",
+        {"spec.mode": "export", "spec.model.from": {"run": "digits"}, "spec.export": []},
+        "spec.export",
+        "must name at least one format where spec.mode is export",
+    ),
+    Refusal(
+        "two starts",
+        {"spec.model.from": {"run": "digits"}, "spec.model.pretrained": {"path": "/weights/a.pth"}},
+        "spec.model.pretrained",
+        "must not be given together with spec.model.from: there is one start",
+    ),
+    Refusal(
+        "pretrained weights from nowhere",
+        {"spec.model.pretrained": {}},
+        "spec.model.pretrained",
+        "must name one source: s3, path or url",
+    ),
+    Refusal(
+        "pretrained weights from two places",
+        {"spec.model.pretrained": {"path": "/weights/a.pth", "s3": {"uri": "s3://weights/a/"}}},
+        "spec.model.pretrained",
+        "must name one source: s3, path or url",
+    ),
+    Refusal(
+        "a download that nobody has pinned",
+        {"spec.model.pretrained": {"url": "https://example.com/a.pth"}},
+        "spec.model.pretrained.sha256",
+        "must be given with url: what comes from elsewhere has to be known beforehand",
+    ),
+    Refusal(
+        "a download in the clear",
+        {"spec.model.pretrained": {"url": "http://example.com/a.pth", "sha256": "0" * 64}},
+        "spec.model.pretrained.url",
+        "must be an address that begins with https://",
+    ),
+    Refusal(
+        "a short digest",
+        {"spec.model.pretrained": {"path": "/weights/a.pth", "sha256": "4a5b"}},
+        "spec.model.pretrained.sha256",
+        "must be a SHA-256: 64 hexadecimal digits, as sha256sum prints them",
+    ),
+    Refusal(
+        "weights below the folder of the pod",
+        {"spec.model.pretrained": {"path": "a.pth"}},
+        "spec.model.pretrained.path",
+        A_FOLDER,
+    ),
+    *(
+        Refusal(
+            f"a {what} of {field}",
+            {f"spec.model.{field}": {"s3": wrong}},
+            f"spec.model.{field}.s3.{place}",
+            sentence,
+        )
+        for field in ("pretrained", "from")
+        for what, wrong, place, sentence in (
+            ("bucket without a scheme", {"uri": "weights/a/"}, "uri", A_BUCKET),
+            ("way out of the bucket", {"uri": "s3://weights/../a/"}, "uri", NO_WAY_OUT),
+            ("endpoint without a scheme", {"uri": "s3://weights/", "endpoint": "s3:7070"}, "endpoint", AN_ADDRESS),
+            ("region of capitals", {"uri": "s3://weights/", "region": "EU"}, "region", A_REGION),
+            (
+                "secret of capitals",
+                {"uri": "s3://weights/", "secretRef": {"name": "S3"}},
+                "secretRef.name",
+                A_NAME,
+            ),
+        )
+    ),
+    Refusal(
+        "another run's weights from nowhere",
+        {"spec.model.from": {"weights": "last"}},
+        "spec.model.from",
+        "must name one source: run, s3 or path",
+    ),
+    Refusal(
+        "a run in another namespace",
+        {"spec.model.from": {"run": "vision/digits"}},
+        "spec.model.from.run",
+        "must be the name of a TrainingRun in the same namespace",
+    ),
+    Refusal(
+        "a folder of results below the pod's", {"spec.model.from": {"path": "a"}}, "spec.model.from.path", A_FOLDER
+    ),
     Refusal(
         "a frozen backbone and frozen layers",
         {"spec.training.freezeBackbone": True, "spec.training.freeze": 2},

@@ -24,6 +24,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 CHANGES_AFTER_THE_START: dict[str, Changes] = {
     "spec.task": {"spec.task": "classification"},
+    "spec.mode": {"spec.mode": "evaluate", "spec.model.from": {"run": "digits"}},
     "spec.dataset": {"spec.dataset.validationSplit": 0.3},
     "spec.model": {"spec.model.architecture": "yolov8n"},
     "spec.training": {"spec.training.optimizer.learningRate": 0.002},

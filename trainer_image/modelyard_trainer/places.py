@@ -15,6 +15,7 @@ from modelyard_api.run_document import (
     DATASET_CREDENTIALS_FOLDER,
     MOUNT,
     POD_UID_VARIABLE,
+    WEIGHTS_CREDENTIALS_FOLDER,
     RunDocument,
 )
 
@@ -48,6 +49,11 @@ class Places:
     def artifacts_credentials(self) -> Path:
         """Folder with the files of the Secret for the results."""
         return self.mount / ARTIFACTS_CREDENTIALS_FOLDER.relative_to(MOUNT)
+
+    @property
+    def weights_credentials(self) -> Path:
+        """Folder with the files of the Secret for the weights to start from."""
+        return self.mount / WEIGHTS_CREDENTIALS_FOLDER.relative_to(MOUNT)
 
     def destination(self, document: RunDocument) -> Destination:
         """Where this run's results go.

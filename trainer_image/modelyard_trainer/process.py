@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None, interruption: Interruption | No
     progress, reporter = Progress(1, 1, 0), None
     try:
         document = read_document(options.document)
-        progress = Progress(document.attempt, document.batch_size, document.spec.training.epochs)
+        progress = Progress(document.attempt, document.batch_size, document.spec.epochs_to_train)
         reporter = _reporter(document, progress)
         LastResort(interruption, lambda: _give_up(progress, options.termination_log)).watch()
         interruption.begin()
@@ -120,6 +120,8 @@ def _attempt(document: RunDocument, places: Places, progress: Progress, interrup
 
 
 def _what_came_of(now: Snapshot) -> str:
+    if not now.epochs:
+        return f"{len(now.artifacts)} files are published"
     best = f", best {now.best.metric} {now.best.value:.3f} in epoch {now.best.epoch}" if now.best else ""
     return f"{now.epoch} of {now.epochs} epochs{best}; {len(now.artifacts)} files are published"
 

@@ -19,6 +19,9 @@ TRAINED = 99.0
 _AFTER_TRAINING = {Stage.EVALUATING: 99.2, Stage.EXPORTING: 99.4, Stage.VERIFYING: 99.6, Stage.PUBLISHING: 99.8}
 
 
+_WITHOUT_TRAINING = {Stage.EVALUATING: 20.0, Stage.EXPORTING: 60.0, Stage.VERIFYING: 75.0, Stage.PUBLISHING: 95.0}
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """All that is known of a run at one moment."""
@@ -56,6 +59,8 @@ class Snapshot:
         """Share of the run's work that is done, in percent: that of the epochs, and a little for what follows them."""
         if self.stage is Stage.FINISHED:
             return 100.0
+        if not self.epochs:
+            return _WITHOUT_TRAINING.get(self.stage, 0.0)
         return _AFTER_TRAINING.get(self.stage, TRAINED * self.trained)
 
     @property

@@ -44,8 +44,10 @@ class Record:
     @property
     def notices(self) -> tuple[str, ...]:
         """What a person should know but need not act upon."""
+        begun = (self.fit.start.notice,) if self.fit.start else ()
         skipped = (f"{each.path.name} was skipped: {each.skipped}" for each in self.skipped)
-        return (*self.dataset.notices, *self.fit.notices, *self.evaluation.notices, *skipped, *self.store_notices)
+        told = (*self.dataset.notices, *self.fit.notices, *self.evaluation.notices)
+        return (*begun, *told, *skipped, *self.store_notices)
 
     def write(self, folder: Path) -> None:
         """Write run.json, metrics.csv, labels.json, split.json, README.md and report.html."""
@@ -69,6 +71,7 @@ class Record:
                 "classNames": list(self.dataset.classes),
                 "splitBySeed": self.dataset.split_by_seed,
             },
+            "startedFrom": self.fit.start.state() if self.fit.start else None,
             "epochs": len(self.fit.epochs),
             "bestEpoch": self.fit.best_epoch,
             "trainingSeconds": round(sum(epoch.seconds for epoch in self.fit.epochs), 1),

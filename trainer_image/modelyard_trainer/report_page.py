@@ -101,14 +101,20 @@ def _split(data: Mapping[str, Any]) -> str:
 
 def _lead(summary: Mapping[str, Any]) -> str:
     run = summary["run"]
-    minutes, seconds = divmod(round(summary["trainingSeconds"]), 60)
+    device = summary["environment"]["device"]
+    how = f"on {device}, without training"
+    if summary["epochs"]:
+        minutes, seconds = divmod(round(summary["trainingSeconds"]), 60)
+        how = f"after {minutes} min {seconds} s of training on {device}"
     return (
         f"{run['spec']['task']} with {run['spec']['model']['architecture']}, attempt {run['attempt']}, finished "
-        f"{summary['finishedAt']} after {minutes} min {seconds} s of training on {summary['environment']['device']}"
+        f"{summary['finishedAt']} {how}"
     )
 
 
 def _extent(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if not summary["epochs"]:
+        return [("epoch of the weights", str(summary["bestEpoch"] or "unknown"))]
     return [("best epoch", f"{summary['bestEpoch']} of {summary['epochs']}"), ("seed", str(summary["seed"]))]
 
 

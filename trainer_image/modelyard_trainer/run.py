@@ -8,17 +8,21 @@ from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from modelyard_api.model import Mode
+from modelyard_api.outcome import Reason
 from modelyard_api.report import Stage
 from modelyard_api.run_document import RunDocument
 
 from modelyard_trainer.checkpoints.keeper import KeptCheckpoints
 from modelyard_trainer.cpus import usable_cpus
 from modelyard_trainer.dataset.fetch import fetch
+from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.destination import Destination, Published
-from modelyard_trainer.errors import Interrupted
+from modelyard_trainer.errors import Interrupted, RunError
 from modelyard_trainer.exports.outcome import exported
 from modelyard_trainer.exports.refusing import refuse_what_differs
 from modelyard_trainer.interruption import Interruption
@@ -27,8 +31,9 @@ from modelyard_trainer.patience import AT_THE_START, Patience
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.record import LOG_FILE, Record
-from modelyard_trainer.tasks.base import TaskContext
+from modelyard_trainer.tasks.base import BEST, Fit, Task, TaskContext, Verified
 from modelyard_trainer.tasks.registry import load_task
+from modelyard_trainer.weights.fetch import fetch_weights
 
 Result = TypeVar("Result")
 
@@ -48,7 +53,7 @@ class Finished:
 def run(
     document: RunDocument, places: Places, progress: Progress, interruption: Interruption | None = None
 ) -> Finished:
-    """Fetch, check, fit, evaluate, export, verify, publish.
+    """Fetch, check, fit, evaluate, export, verify, publish; or the part of it that `spec.mode` asks for.
 
     Args:
         document: the run, with every default filled in.
@@ -109,7 +114,13 @@ def _run(
     started = datetime.now(UTC)
     results = _empty_folder(places.scratch / "results")
     log = log_to_file(places.scratch / LOG_FILE)
-    context = TaskContext(document, places.scratch, results, progress, usable_cpus(), checkpoints, interruption)
+    mode = document.spec.mode
+    weights = cache(
+        lambda: _once_the_store_answers(lambda: fetch_weights(document, places, progress), document, progress)
+    )
+    context = TaskContext(
+        document, places.scratch, results, progress, usable_cpus(), checkpoints, interruption, weights
+    )
     _log.info("run %s/%s, attempt %d", document.namespace, document.name, document.attempt)
 
     task = load_task(document.spec.task)(context)
@@ -117,6 +128,9 @@ def _run(
     destination = _once_the_store_answers(lambda: _prepared(places, document), document, progress)
 
     _begin(progress, Stage.FETCHING)
+    if document.attempt == 1 or mode is not Mode.TRAIN:
+        # Later attempts mostly go on from a checkpoint, which what was there at first may not outlive.
+        weights()
     done: dict[str, str] = {}
     fetched = _once_the_store_answers(
         lambda: fetch(document.spec.dataset, places, progress, context.cpus, done), document, progress, done
@@ -128,19 +142,22 @@ def _run(
     for notice in data.notices:
         _log.warning("%s", notice)
 
-    _begin(progress, Stage.TRAINING)
-    fit = task.fit(data)
+    fit = _fitted(task, data, mode, progress)
 
     _begin(progress, Stage.EVALUATING)
     evaluation = task.evaluate(data, fit)
     progress.metrics(evaluation.metrics)
 
-    _begin(progress, Stage.EXPORTING)
-    exports = task.export(data)
+    verified: tuple[Verified, ...] = ()
+    if mode is Mode.EVALUATE:
+        (results / BEST).unlink()
+    else:
+        _begin(progress, Stage.EXPORTING)
+        exports = task.export(data)
 
-    _begin(progress, Stage.VERIFYING)
-    verified = task.verify(data, exports)
-    refuse_what_differs(verified)
+        _begin(progress, Stage.VERIFYING)
+        verified = task.verify(data, exports)
+        refuse_what_differs(verified)
 
     _begin(progress, Stage.PUBLISHING)
     skipped = tuple(each for each in exports if each.skipped)
@@ -175,6 +192,18 @@ def _once_the_store_answers(
     """
     proved = document.attempt > 1
     return Patience(AT_THE_START).until_it_answers(work, progress.detail, proved=proved, done=lambda: len(done))
+
+
+def _fitted(task: Task, data: CheckedDataset, mode: Mode, progress: Progress) -> Fit:
+    """The weights: trained, or those that were given."""
+    if mode is Mode.TRAIN:
+        _begin(progress, Stage.TRAINING)
+        return task.fit(data)
+    if not hasattr(task, "adopt"):
+        raise RunError(
+            Reason.SPEC_INVALID, f"spec.mode: this task cannot {mode.value} given weights; train would be right"
+        )
+    return task.adopt(data)
 
 
 def _prepared(places: Places, document: RunDocument) -> Destination:

@@ -34,6 +34,7 @@ POLICIES: tuple[Policy, ...] = (
     waiting.discard_a_job_of_another_spec,
     waiting.wait_while_suspended,
     waiting.wait_for_approval,
+    waiting.wait_for_the_named_run,
     waiting.fail_after_active_deadline,
     waiting.wait_before_retry,
     waiting.create_the_first_job,

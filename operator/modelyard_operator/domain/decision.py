@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from modelyard_api.location import S3Location
 from modelyard_api.status import Attempt, TrainingRunStatus
 
 
@@ -14,6 +15,8 @@ class CreateJob:
     """Create the Job of an attempt; one that is there already is adopted if it is the run's own."""
 
     attempt: Attempt
+    source: S3Location | None = None
+    """Where the run that `spec.model.from.run` names has published its results."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modelyard_api.location import S3Location
 from modelyard_api.run_document import Intake, RunDocument
 from modelyard_api.status import Attempt
 
@@ -9,8 +10,10 @@ from modelyard_operator.domain.observed import ObservedRun
 from modelyard_operator.domain.settings import RunSettings
 
 
-def run_document(run: ObservedRun, attempt: Attempt, settings: RunSettings) -> RunDocument:
-    """The document of `attempt`.
+def run_document(
+    run: ObservedRun, attempt: Attempt, settings: RunSettings, source: S3Location | None = None
+) -> RunDocument:
+    """The document of `attempt`; `source` is where the run that it starts from has published its results.
 
     Raises:
         ValueError: the run's spec could not be read.
@@ -31,6 +34,7 @@ def run_document(run: ObservedRun, attempt: Attempt, settings: RunSettings) -> R
         image_cache=attempt.image_cache,
         learning_rate_factor=float(attempt.learning_rate_factor or 1),
         spec=run.spec,
+        source=source,
         intake=intake,
         image=run.spec.resources.image or settings.trainer_image,
     )

@@ -8,12 +8,14 @@ from typing import Any
 from modelyard_api import API_VERSION
 from modelyard_api.base import seconds
 from modelyard_api.grace import GRACE_SECONDS
+from modelyard_api.location import S3Location
 from modelyard_api.outcome import ExitCode
 from modelyard_api.run_document import (
     NODE_NAME_VARIABLE,
     POD_NAME_VARIABLE,
     POD_UID_VARIABLE,
     RUN_ANNOTATION,
+    RunDocument,
 )
 from modelyard_api.spec import Resources, TrainingRunSpec
 from modelyard_api.status import Attempt, TrainingRunStatus
@@ -39,18 +41,21 @@ Manifest = dict[str, Any]
 NON_ROOT = 65532
 
 
-def job_manifest(run: ObservedRun, attempt: Attempt, settings: RunSettings) -> Manifest:
+def job_manifest(
+    run: ObservedRun, attempt: Attempt, settings: RunSettings, source: S3Location | None = None
+) -> Manifest:
     """The Job of `attempt`.
 
     Args:
         run: the run, whose spec is readable.
         attempt: as it stands in status.
         settings: the operator's.
+        source: where the run that it starts from has published its results.
 
     Raises:
         ValueError: the run's spec could not be read.
     """
-    document = run_document(run, attempt, settings)
+    document = run_document(run, attempt, settings, source)
     spec, resources = document.spec, document.spec.resources
     labels = {
         "app.kubernetes.io/managed-by": "modelyard",
@@ -80,7 +85,7 @@ def job_manifest(run: ObservedRun, attempt: Attempt, settings: RunSettings) -> M
             **({"suspend": True} if resources.queue else {}),
             "template": {
                 "metadata": {"labels": labels, "annotations": {RUN_ANNOTATION: text}},
-                "spec": _pod_spec(spec, document.image or settings.trainer_image, settings),
+                "spec": _pod_spec(document, document.image or settings.trainer_image, settings),
             },
         },
     }
@@ -125,8 +130,8 @@ def _failure_rules() -> list[Manifest]:
     ]
 
 
-def _pod_spec(spec: TrainingRunSpec, image: str, settings: RunSettings) -> Manifest:
-    resources = spec.resources
+def _pod_spec(document: RunDocument, image: str, settings: RunSettings) -> Manifest:
+    resources = document.spec.resources
     optional: Manifest = {
         "serviceAccountName": resources.service_account_name,
         "priorityClassName": resources.priority_class_name,
@@ -148,8 +153,8 @@ def _pod_spec(spec: TrainingRunSpec, image: str, settings: RunSettings) -> Manif
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         **{name: value for name, value in optional.items() if value},
-        "containers": [_container(spec, image, settings)],
-        "volumes": volumes(spec, settings),
+        "containers": [_container(document, image, settings)],
+        "volumes": volumes(document, settings),
     }
 
 
@@ -158,8 +163,8 @@ def _node_selector(resources: Resources) -> dict[str, str]:
     return dict(resources.node_selector) | gpu_type
 
 
-def _container(spec: TrainingRunSpec, image: str, settings: RunSettings) -> Manifest:
-    needs = _needs(spec.resources)
+def _container(document: RunDocument, image: str, settings: RunSettings) -> Manifest:
+    needs = _needs(document.spec.resources)
     return {
         "name": CONTAINER,
         "image": image,
@@ -173,7 +178,7 @@ def _container(spec: TrainingRunSpec, image: str, settings: RunSettings) -> Mani
         },
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
-        "volumeMounts": volume_mounts(spec),
+        "volumeMounts": volume_mounts(document),
     }
 
 

@@ -159,3 +159,5 @@ class Observed:
     report: ObservedReport | None = None
     hearing: Hearing | None = None
     refusal: Refusal | None = None
+    source: ObservedRun | None = None
+    """The run that `spec.model.from.run` names, if it is there."""

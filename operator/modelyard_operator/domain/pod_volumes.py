@@ -14,8 +14,9 @@ from modelyard_api.run_document import (
     RUN_DOCUMENT_FILE,
     SCRATCH_FOLDER,
     TOKEN_FILE,
+    WEIGHTS_CREDENTIALS_FOLDER,
+    RunDocument,
 )
-from modelyard_api.spec import TrainingRunSpec
 
 from modelyard_operator.domain.settings import RunSettings
 
@@ -24,38 +25,42 @@ _OWNER_AND_GROUP = 0o440
 _TEMPORARY = "4Gi"
 
 
-def volumes(spec: TrainingRunSpec, settings: RunSettings) -> list[dict[str, Any]]:
+def volumes(document: RunDocument, settings: RunSettings) -> list[dict[str, Any]]:
     """The pod's volumes. What may be missing is optional: the trainer says so better than a pod that never starts."""
-    room = spec.resources
+    room = document.spec.resources
     return [
         {"name": "run", "downwardAPI": {"items": [_document()]}},
         {"name": "token", "projected": {"sources": [{"serviceAccountToken": _token()}]}},
         {"name": "intake-ca", "configMap": {"name": settings.intake_config_map, "optional": True}},
-        *(_credentials(name, secret) for name, secret, _ in _secrets(spec)),
+        *(_credentials(name, secret) for name, secret, _ in _secrets(document)),
         {"name": "scratch", "emptyDir": {"sizeLimit": room.scratch}},
         {"name": "tmp", "emptyDir": {"sizeLimit": _TEMPORARY}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": room.shared_memory}},
     ]
 
 
-def volume_mounts(spec: TrainingRunSpec) -> list[dict[str, Any]]:
+def volume_mounts(document: RunDocument) -> list[dict[str, Any]]:
     """Where the container finds them."""
     return [
         _mount("run", RUN_DOCUMENT_FILE.parent, read_only=True),
         _mount("token", TOKEN_FILE.parent, read_only=True),
         _mount("intake-ca", INTAKE_CA_FOLDER, read_only=True),
-        *(_mount(name, folder, read_only=True) for name, _, folder in _secrets(spec)),
+        *(_mount(name, folder, read_only=True) for name, _, folder in _secrets(document)),
         _mount("scratch", SCRATCH_FOLDER),
         _mount("tmp", PurePosixPath("/tmp")),  # noqa: S108 - the pod's own
         _mount("shm", PurePosixPath("/dev/shm")),  # noqa: S108
     ]
 
 
-def _secrets(spec: TrainingRunSpec) -> list[tuple[str, str, PurePosixPath]]:
+def _secrets(document: RunDocument) -> list[tuple[str, str, PurePosixPath]]:
     """Volume, Secret and folder of each place that is reached with a Secret."""
+    spec = document.spec
+    start, pretrained = spec.model.start, spec.model.pretrained
+    weights = document.source or (start.s3 if start else None) or (pretrained.s3 if pretrained else None)
     places = (
         ("dataset-credentials", spec.dataset.s3, DATASET_CREDENTIALS_FOLDER),
         ("artifacts-credentials", spec.artifacts.s3, ARTIFACTS_CREDENTIALS_FOLDER),
+        ("weights-credentials", weights, WEIGHTS_CREDENTIALS_FOLDER),
     )
     return [
         (name, location.secret_ref.name, folder)

@@ -59,7 +59,7 @@ def _with_attempt(situation: Situation, course: Course) -> TrainingRunStatus:
             "current_attempt": attempt.number,
             "started_at": status.started_at or attempt.started_at,
             "batch_size": attempt.batch_size,
-            "progress": fresh_progress(situation.spec.training.epochs, status.progress, status.checkpoint),
+            "progress": fresh_progress(situation.spec.epochs_to_train, status.progress, status.checkpoint),
         }
     if course.ending is not None and course.phase not in _OVER and counts([*others, attempt]):
         update["retries"] = status.retries + 1

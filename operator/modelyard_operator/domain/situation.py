@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from modelyard_api.base import seconds
+from modelyard_api.location import S3Location
 from modelyard_api.spec import TrainingRunSpec
 from modelyard_api.status import Attempt, Phase, TrainingRunStatus
 
@@ -72,6 +73,14 @@ class Situation:
         """The latest report of that pod."""
         report, pod = self.observed.report, self.pod
         return report if report is not None and pod is not None and report.pod_uid == pod.uid else None
+
+    @property
+    def source(self) -> S3Location | None:
+        """Where the run that `spec.model.from.run` names has published its results, and with which Secret."""
+        run = self.observed.source
+        if run is None or run.spec is None or run.spec.artifacts.s3 is None or run.status.artifacts_uri is None:
+            return None
+        return run.spec.artifacts.s3.model_copy(update={"uri": run.status.artifacts_uri})
 
     @property
     def refusal(self) -> Refusal | None:

@@ -40,12 +40,21 @@ def fresh_progress(epochs: int, before: Progress | None = None, checkpoint: Chec
         checkpoint: the newest that is known of.
     """
     if before is None or checkpoint is None:
-        return Progress(epoch=0, epochs=epochs, display=f"0/{epochs}", percent=0, percent_display="0%")
+        return Progress(epoch=0, epochs=epochs, display=epochs_display(0, epochs), percent=0, percent_display="0%")
     epoch = min(checkpoint.epoch, before.epoch)
     percent = before.percent * epoch // max(1, before.epoch)
     return Progress(
-        epoch=epoch, epochs=epochs, display=f"{epoch}/{epochs}", percent=percent, percent_display=f"{percent}%"
+        epoch=epoch,
+        epochs=epochs,
+        display=epochs_display(epoch, epochs),
+        percent=percent,
+        percent_display=f"{percent}%",
     )
+
+
+def epochs_display(epoch: int, epochs: int) -> str:
+    """Epochs done and wanted, as the EPOCH column shows them; a dash where nothing is trained."""
+    return f"{epoch}/{epochs}" if epochs else "-"
 
 
 def training_has_begun(progress: Progress | None) -> bool:
@@ -90,7 +99,7 @@ def with_last_words(status: TrainingRunStatus, words: TerminationMessage) -> Tra
     before = status.progress or fresh_progress(words.epochs)
     epoch = max(before.epoch, words.epoch) if training_has_begun(before) else words.epoch or before.epoch
     epochs = words.epochs or before.epochs
-    progress = before.model_copy(update={"epoch": epoch, "epochs": epochs, "display": f"{epoch}/{epochs}"})
+    progress = before.model_copy(update={"epoch": epoch, "epochs": epochs, "display": epochs_display(epoch, epochs)})
     best = words.best or status.best
     # What a message of 4 KiB had no room for, a report of the same set has told before.
     reported = status.artifacts if words.artifacts_uri in (None, status.artifacts_uri) else []
@@ -139,7 +148,7 @@ def _progress(report: ProgressReport, before: Progress | None) -> Progress:
     return Progress(
         epoch=epoch,
         epochs=epochs,
-        display=f"{epoch}/{epochs}",
+        display=epochs_display(epoch, epochs),
         percent=percent,
         percent_display=f"{percent}%",
         eta=display.duration(report.eta_seconds) if report.eta_seconds is not None else None,

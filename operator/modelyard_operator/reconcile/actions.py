@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from modelyard_api.location import S3Location
 from modelyard_api.status import Attempt
 
 from modelyard_operator.domain.decision import Action, CreateJob, DeleteJob, LimitJob
@@ -51,18 +52,18 @@ class ActionRunner:
         """
         match action:
             case CreateJob():
-                await self._create(run, action.attempt)
+                await self._create(run, action.attempt, action.source)
             case DeleteJob():
                 await self._delete(run, action)
             case LimitJob():
                 await self._limit(run, action)
 
-    async def _create(self, run: ObservedRun, attempt: Attempt) -> None:
+    async def _create(self, run: ObservedRun, attempt: Attempt, source: S3Location | None) -> None:
         try:
             await self._prepare(run.key.namespace)
         except ForbiddenError as error:
             raise _refused(attempt, error) from error
-        manifest = job_manifest(run, attempt, self._settings)
+        manifest = job_manifest(run, attempt, self._settings, source)
         try:
             answer = await self._client.create(paths.jobs(run.key.namespace), manifest)
             job = parse_job({**manifest, "metadata": answer["metadata"]})

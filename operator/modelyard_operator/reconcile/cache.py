@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from modelyard_operator.domain.observed import Observed, ObservedJob, ObservedPod, ObservedReport, ObservedRun, RunKey
+from modelyard_operator.kube.parse import ParseError
 from modelyard_operator.kube.stored_run import StoredRun
 
 JobKey = tuple[str, str]
@@ -136,7 +137,18 @@ class Cache:
     def observe(self, run: ObservedRun, reports: Iterable[ObservedReport] = ()) -> Observed:
         """All that is known about a run."""
         latest = max(reports, key=lambda report: report.received_at, default=None)
-        return Observed(run, self.jobs_of(run.uid), self.pods_of(run.uid), latest)
+        return Observed(run, self.jobs_of(run.uid), self.pods_of(run.uid), latest, source=self._source_of(run))
+
+    def _source_of(self, run: ObservedRun) -> ObservedRun | None:
+        """The run that this one starts from."""
+        start = run.spec.model.start if run.spec is not None else None
+        if start is None or start.run is None:
+            return None
+        stored = self.runs.get(RunKey(run.key.namespace, start.run))
+        try:
+            return stored.observed() if stored is not None and not stored.deleting else None
+        except ParseError:
+            return None
 
     def namespaces(self) -> set[str]:
         """Namespaces that have a run."""

@@ -83,6 +83,7 @@ class World:
     report: ObservedReport | None = None
     hearing: Hearing | None = None
     refusal: Refusal | None = None
+    source: ObservedRun | None = None
     settings: RunSettings = SETTINGS
 
     # What is asked
@@ -93,7 +94,7 @@ class World:
 
     def observed(self) -> Observed:
         jobs, pods = tuple(self.jobs.values()), tuple(self.pods.values())
-        return Observed(self.run, jobs, pods, self.report, self.hearing, self.refusal)
+        return Observed(self.run, jobs, pods, self.report, self.hearing, self.refusal, self.source)
 
     def looked_at(self) -> Self:
         """Carry the decision out: status first, then Jobs are created and begin to be deleted."""

@@ -12,9 +12,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from modelyard_api.location import S3Location
 from modelyard_api.outcome import Reason
 from modelyard_api.run_document import RunDocument
-from modelyard_api.spec import S3Location
 from modelyard_api.status import DatasetStatus
 from modelyard_trainer.checkpoints import keeper
 from modelyard_trainer.checkpoints.folder import FolderShelf

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from modelyard_api.location import S3Location
 from modelyard_api.outcome import Reason
-from modelyard_api.spec import S3Location
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.store.access import find_access
 from modelyard_trainer.store.push import push_dataset

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from modelyard_api.location import S3Location, SecretReference
 from modelyard_api.outcome import EXIT_CODES, ExitCode, Reason
 from modelyard_api.run_document import RunDocument
-from modelyard_api.spec import Dataset, S3Location, SecretReference
+from modelyard_api.spec import Dataset
 from modelyard_trainer.dataset.fetch import fetch
 from modelyard_trainer.destination import Published
 from modelyard_trainer.errors import Interrupted, RunError

@@ -24,10 +24,11 @@ from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.loop.optimizer import build_optimizer
 from modelyard_trainer.loop.precision import Precision
 from modelyard_trainer.loop.reports import StepReports
-from modelyard_trainer.loop.resume import fingerprint, keeping, take_up
+from modelyard_trainer.loop.resume import fingerprint, keeping, start_of, take_up
 from modelyard_trainer.loop.schedule import Schedule
 from modelyard_trainer.loop.state import Numbers
 from modelyard_trainer.tasks.base import Fit, TaskContext
+from modelyard_trainer.weights.begin import begin
 
 _log = logging.getLogger("modelyard.training")
 
@@ -46,8 +47,9 @@ class Recipe:
         collate: makes a batch of a list of them.
         metric: what epochs are compared by; higher is better.
         write: writes weights as a file.
-        stages: of the backbone, as `training.freeze` counts them.
         columns: of metrics.csv; see `Fit`.
+        stages: of the backbone, as `training.freeze` counts them; weights to start from must fit half of it.
+        rows: names of the tensors whose rows are the classes.
     """
 
     form: str
@@ -61,6 +63,7 @@ class Recipe:
     write: Write
     stages: Stages = ()
     columns: Mapping[str, str] | None = None
+    rows: frozenset[str] = frozenset()
 
 
 def settle(deterministic: bool) -> None:
@@ -99,6 +102,11 @@ def fit(
     )
     identity = {**fingerprint(document, data, recipe.classes), **recipe.identity}
     snapshot, refusal = take_up(context, identity, recipe.form)
+    began = (
+        start_of(snapshot)
+        if snapshot
+        else begin(context, recipe.model, recipe.stages, classes=recipe.classes, rows=recipe.rows)
+    )
     batches = Batches(len(recipe.pictures), min(document.batch_size, len(recipe.pictures)), document.step_size)
     freezing = freezing_of(
         training,
@@ -120,7 +128,7 @@ def fit(
         start = numbers.restore(snapshot.position, snapshot.state["training"], batches)
         del snapshot  # its tensors take as much memory as the training's
 
-    keep = keeping(context, identity, recipe.form, history)
+    keep = keeping(context, identity, recipe.form, history, began)
     loader = EpochLoader(
         recipe.pictures,
         batches.size,
@@ -153,6 +161,7 @@ def fit(
         notices=(*notices, *refusal),
         resumed_from=resumed_from,
         columns=recipe.columns,
+        start=began,
     )
 
 

@@ -84,6 +84,11 @@ def freezing_of(training: Training, model: nn.Module, stages: Stages, *, backbon
     return Freezing(model, names, training.freeze_epochs)
 
 
+def head_of(model: nn.Module, stages: Stages) -> frozenset[str]:
+    """Names of the parameters that are in no stage."""
+    return frozenset(name for name, _ in model.named_parameters()).difference(*stages)
+
+
 def children_as_stages(model: nn.Module, *, head: Collection[str] = (), prefix: str = "") -> Stages:
     """Each child of a network that has parameters as a stage, in their order.
 

@@ -13,6 +13,7 @@ from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.loop.history import History
 from modelyard_trainer.tasks.base import BEST, LAST, TaskContext
+from modelyard_trainer.weights.model import Start
 
 _log = logging.getLogger("modelyard.training")
 
@@ -79,15 +80,27 @@ def take_up(context: TaskContext, wanted: Mapping[str, Any], form: str) -> tuple
 
 
 def keeping(
-    context: TaskContext, identity: Mapping[str, Any], form: str, history: History
+    context: TaskContext, identity: Mapping[str, Any], form: str, history: History, start: Start | None
 ) -> Callable[[Position, dict[str, Any]], None]:
     """What keeps a training's numbers at a position as a snapshot that `take_up` finds."""
 
     def keep(position: Position, numbers: dict[str, Any]) -> None:
-        state = {"format": form, "fingerprint": identity, "training": numbers, "history": history.state()}
+        state = {
+            "format": form,
+            "fingerprint": identity,
+            "training": numbers,
+            "history": history.state(),
+            "start": start.state() if start else None,
+        }
         context.checkpoints.save(Snapshot(position, state, history.files()))
 
     return keep
+
+
+def start_of(snapshot: Snapshot) -> Start | None:
+    """What the training of a snapshot began with."""
+    state = snapshot.state.get("start")
+    return Start.of(state) if state else None
 
 
 def _short(value: object) -> str:

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from modelyard_api.location import S3Location
 from modelyard_api.outcome import Reason
-from modelyard_api.spec import S3Location
 
 from modelyard_trainer.errors import RunError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelyard_api.spec import S3Location
+from modelyard_api.location import S3Location
 
 from modelyard_trainer.store.access import Access, find_access
 from modelyard_trainer.store.s3 import S3Store

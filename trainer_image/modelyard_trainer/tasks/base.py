@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ from modelyard_trainer.checkpoints.model import Checkpoints, NoCheckpoints, Posi
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
 from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.progress import Progress
+from modelyard_trainer.weights.model import FetchedWeights, Start
 
 BEST, LAST = "best.pt", "last.pt"
 
@@ -34,6 +35,9 @@ class TaskContext:
     """Where to go on from, and who keeps how far the training is."""
     interruption: Interruption = field(default_factory=Interruption)
     """Tells when somebody wants the attempt to stop."""
+    weights: Callable[[], FetchedWeights | None] = lambda: None
+    """Gives the weights to start from, where the spec names some. A training that goes on from a checkpoint does not
+    ask for them: they may be gone by then."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Fit:
     """Where this attempt took the training up; None where it began anew."""
     columns: Mapping[str, str] | None = None
     """Columns of metrics.csv after the epoch's number, and the metric that each holds; None for its seconds and all."""
+    start: Start | None = None
+    """What the training began with; None for random weights."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +160,9 @@ class Task(Protocol):
 
     def fit(self, data: CheckedDataset) -> Fit:
         """Train; leave `best.pt` and `last.pt` in the results folder."""
+
+    def adopt(self, data: CheckedDataset) -> Fit:
+        """Instead of training, in modes evaluate and export: leave the given weights as `best.pt`, whole."""
 
     def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
         """Measure the best weights on the validation pictures; may leave plots in the results folder."""

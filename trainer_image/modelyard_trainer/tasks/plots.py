@@ -61,7 +61,9 @@ def drawn(pictures: Mapping[str, Callable[[Path], None]], folder: Path) -> tuple
 
 
 def draw_curves(epochs: Sequence[Epoch], metrics: Sequence[str], path: Path) -> None:
-    """Losses, the `metrics` (between 0 and 1) and the learning rate over the epochs."""
+    """Losses, the `metrics` (between 0 and 1) and the learning rate over the epochs; nothing where none was trained."""
+    if not epochs:
+        return
     numbers = [epoch.number for epoch in epochs]
     names = metric_names(epochs)
     losses = sorted({name.partition("/")[2] for name in names if name.startswith(("train/", "val/"))})

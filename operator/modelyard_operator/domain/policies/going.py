@@ -37,7 +37,9 @@ def follow_the_attempt(situation: Situation) -> Course | None:
         return None
     seen = with_sightings(attempt, situation.job, situation.pod)
     phase, reason, message = _whereabouts(situation, seen)
-    actions = (CreateJob(seen),) if situation.job is None else _in_time(situation, seen, situation.job)
+    actions = (
+        (CreateJob(seen, situation.source),) if situation.job is None else _in_time(situation, seen, situation.job)
+    )
     # Once the clock has stopped, the Job is to have what is left of the time: that is another look.
     stops = situation.clock.since is not None and stands_still(phase, reason)
     wait = timedelta(0) if stops else _next_deadline(situation, seen)

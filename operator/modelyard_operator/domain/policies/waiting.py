@@ -16,6 +16,8 @@ from modelyard_operator.domain.pacing import retry_delay
 from modelyard_operator.domain.situation import Course, Situation
 from modelyard_operator.domain.terms import next_terms
 
+_UNTIL_ASKED_AGAIN = timedelta(seconds=10)
+"""Looking at another run costs nothing: it is in the cache."""
 _YOUNG = timedelta(minutes=1)
 """Clocks that differ by as much only cost a run the short cut."""
 
@@ -33,6 +35,30 @@ def wait_for_approval(situation: Situation) -> Course | None:
     if not approval.required or approval.approved or situation.status.started_at is not None:
         return None
     return Course(Phase.PENDING, "WaitingForApproval", "set spec.approval.approved to true to let the run start")
+
+
+def wait_for_the_named_run(situation: Situation) -> Course | None:
+    """`spec.model.from.run`: its weights are there once it is complete. A run that has started does not ask again."""
+    start = situation.spec.model.start
+    if start is None or start.run is None or situation.status.started_at is not None:
+        return None
+    source, field = situation.observed.source, "spec.model.from.run"
+    if source is None:
+        return _waits(f"waits for run {start.run}, which is not there")
+    if source.uid == situation.observed.run.uid:
+        return Course(Phase.FAILED, Reason.SPEC_INVALID, f"{field} names this very run; another one would be right")
+    if source.status.phase is Phase.FAILED:
+        message = f"{field}: run {start.run} failed and has published nothing; one that is complete would be right"
+        return Course(Phase.FAILED, Reason.WEIGHTS_NOT_FOUND, message)
+    if source.status.phase is Phase.COMPLETE and situation.source is not None:
+        return None
+    progress = source.status.progress
+    done = f", epoch {progress.display}" if progress is not None and progress.epochs else ""
+    return _waits(f"waits for run {start.run}, which is {source.status.phase}{done}")
+
+
+def _waits(message: str) -> Course:
+    return Course(Phase.PENDING, "WaitingForRun", message, requeue_after=_UNTIL_ASKED_AGAIN)
 
 
 def fail_after_active_deadline(situation: Situation) -> Course | None:
@@ -79,7 +105,7 @@ def create_the_first_job(situation: Situation) -> Course | None:
         return None
     if abs(situation.now - run.created_at) > _YOUNG:
         return None
-    actions = (CreateJob(_next_attempt(situation)),)
+    actions = (CreateJob(_next_attempt(situation), situation.source),)
     return Course.unchanged(situation, actions=actions, requeue_after=timedelta(0))
 
 
@@ -93,7 +119,7 @@ def begin_the_next_attempt(situation: Situation) -> Course:
         return Course(Phase.STARTING, "JobCreated", message, begun, requeue_after=timedelta(0))
     refusal = situation.refusal_of(attempt.job_name)
     told = ("JobCreated", message) if refusal is None else (Reason.JOB_REFUSED, refusal.message)
-    return Course(Phase.STARTING, *told, attempt, actions=(CreateJob(attempt),))
+    return Course(Phase.STARTING, *told, attempt, actions=(CreateJob(attempt, situation.source),))
 
 
 def _next_attempt(situation: Situation) -> Attempt:

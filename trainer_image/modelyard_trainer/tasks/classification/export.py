@@ -76,5 +76,7 @@ class TrainedClassifier(Subject):
             "task": "classification",
             "labels": json.dumps({str(number): name for number, name in enumerate(checkpoint.classes)}),
             "preprocessing": json.dumps(preprocessing),
-            "metric": json.dumps({"name": self.metric, "value": checkpoint.metrics[self.metric], "of": "validation"}),
+            "metric": json.dumps(
+                {"name": self.metric, "value": checkpoint.metrics.get(self.metric), "of": "validation"}
+            ),
         }

@@ -16,6 +16,7 @@ from modelyard_trainer.imaging.squares import Squares, squares
 from modelyard_trainer.loop.batches import without_a_lone_picture
 from modelyard_trainer.loop.drawing import Purpose, draw_from
 from modelyard_trainer.loop.fit import Recipe, loader_workers
+from modelyard_trainer.loop.freezing import head_of
 from modelyard_trainer.loop.sampling import Balanced, shuffled
 from modelyard_trainer.tasks.base import TaskContext
 from modelyard_trainer.tasks.classification.architecture import build
@@ -55,6 +56,7 @@ def recipe_of(
             backbone_weights(weights),
         ).save(path)
 
+    stages = stages_of(model)
     recipe = Recipe(
         form=FORM,
         identity={"classification": block.to_json_object(), "emaDecay": training.ema_decay},
@@ -71,7 +73,8 @@ def recipe_of(
         collate=collate,
         metric=block.metric.value,
         write=write,
-        stages=stages_of(model),
+        stages=stages,
+        rows=head_of(model, stages),
     )
     return recipe, validation
 

@@ -57,6 +57,14 @@ class ClassificationTask:
             finally:
                 validation.close()
 
+    def adopt(self, data: CheckedDataset) -> Fit:
+        """Take the given weights as they are."""
+        prepare(self._context.scratch, self._context.cpus)
+        from modelyard_trainer.tasks.classification.adopt import adopt_classifier  # noqa: PLC0415 - imports torch
+
+        device, notices = pick_device(self._spec)
+        return adopt_classifier(self._context, self._block, data, device, notices)
+
     def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
         """Look at what the published best.pt makes of the validation pictures, and of the test's."""
         from modelyard_trainer.tasks.classification.evaluate import evaluate  # noqa: PLC0415 - imports torch

@@ -30,9 +30,17 @@ _CONFIDENT = 0.25
 
 
 def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tuple[Epoch, ...]) -> Evaluation:
-    """Validate best.pt as the epochs were validated; leave plots and a sheet of predictions in the results."""
+    """Validate best.pt as the epochs were validated, and on the test's pictures where there are some.
+
+    Numbers of each class, plots and a sheet of predictions are of the test where there is one.
+    """
     checkpoint = Checkpoint.load(context.results / BEST)
-    examiner = examine(context, data.validation, checkpoint, build_model(checkpoint), device, rect=True)
+    sides = {"": data.validation, **({"test/": data.test} if data.test else {})}
+    examined = {
+        side: examine(context, pictures, checkpoint, build_model(checkpoint), device, rect=True)
+        for side, pictures in sides.items()
+    }
+    examiner = examined[list(examined)[-1]]
     box = examiner.metrics.box
     folder = context.results / "plots"
     folder.mkdir(exist_ok=True)
@@ -51,20 +59,19 @@ def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tu
         },
         folder,
     )
-    precision, recall, map50, map50_95 = examiner.metrics.mean_results()
     return Evaluation(
-        metrics={
-            "mAP50": float(map50),
-            "mAP50-95": float(map50_95),
-            "precision": float(precision),
-            "recall": float(recall),
-        },
+        metrics={f"{side}{name}": value for side, each in examined.items() for name, value in _means(each).items()},
         per_class={
             name: dict(zip(("precision", "recall", "mAP50", "mAP50-95"), map(float, box.class_result(i)), strict=True))
             for i, name in enumerate(seen)
         },
         notices=notices,
     )
+
+
+def _means(examiner: Examiner) -> dict[str, float]:
+    precision, recall, map50, map50_95 = map(float, examiner.metrics.mean_results())
+    return {"mAP50": map50, "mAP50-95": map50_95, "precision": precision, "recall": recall}
 
 
 def examine(

@@ -130,7 +130,9 @@ class TrainedDetector(Subject):
                     "normalisation": "none",
                 }
             ),
-            "metric": json.dumps({"name": self.metric, "value": checkpoint.metrics[self.metric], "of": "validation"}),
+            "metric": json.dumps(
+                {"name": self.metric, "value": checkpoint.metrics.get(self.metric), "of": "validation"}
+            ),
         }
 
 

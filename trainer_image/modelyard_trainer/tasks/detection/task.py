@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modelyard_api.detection import Detection
 from modelyard_api.outcome import Reason
@@ -18,7 +18,7 @@ from modelyard_trainer.loop.device import check_device, pick_device
 from modelyard_trainer.loop.history import History
 from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.loop.reports import StepReports
-from modelyard_trainer.loop.resume import fingerprint, keeping, take_up
+from modelyard_trainer.loop.resume import fingerprint, keeping, start_of, take_up
 from modelyard_trainer.tasks.base import (
     Evaluation,
     ExportedFile,
@@ -92,6 +92,7 @@ class DetectionTask:
         """Train with ultralytics, offline, exactly as asked, from where the newest checkpoint ends."""
         prepare(self._context.scratch, self._context.cpus)
         from modelyard_trainer.loop.guard import Guard, Watch  # noqa: PLC0415
+        from modelyard_trainer.tasks.detection.adopt import begin_detector  # noqa: PLC0415 - imports torch
         from modelyard_trainer.tasks.detection.freezing import detector_freezing  # noqa: PLC0415
         from modelyard_trainer.tasks.detection.pictures import linked  # noqa: PLC0415 - imports torch
         from modelyard_trainer.tasks.detection.trainer import YardTrainer  # noqa: PLC0415
@@ -103,7 +104,7 @@ class DetectionTask:
             "project": str(context.scratch / "runs"),
             "name": "fit",
         }
-        classes = ("item",) if self._detection.single_class else data.classes
+        classes = self._classes(data)
         training, validation = list(data.training), list(data.validation)
         if self._document.training.cache is ImageCache.DISK:
             folder = context.scratch / "cache"
@@ -123,6 +124,7 @@ class DetectionTask:
         identity = fingerprint(self._document, data, classes)
         snapshot, refusal = take_up(context, identity, FORMAT)
         resumed_from = snapshot.position if snapshot else None
+        began = start_of(snapshot) if snapshot else None
         if snapshot:
             history.restore(snapshot, snapshot.state["history"])
 
@@ -130,7 +132,11 @@ class DetectionTask:
             # What ends before the epochs do must not be trained again either where an export fails or is interrupted.
             return context.checkpoints.due(position) or (trainer.stop and not position.step)
 
-        guard = Guard(lambda: context.interruption.asked, due, keeping(context, identity, FORMAT, history))
+        def keep(position: Position, numbers: dict[str, Any]) -> None:
+            # What the training began with is known once it has begun.
+            keeping(context, identity, FORMAT, history, began or trainer.began)(position, numbers)
+
+        guard = Guard(lambda: context.interruption.asked, due, keep)
         _log.info("training %s on %s, %d CPU threads", architecture.name, device, context.cpus)
         with explain_memory(self._document.batch_size), context.interruption.deferred():
             trainer = YardTrainer(
@@ -140,6 +146,7 @@ class DetectionTask:
                 validation,
                 watch=Watch(StepReports(context.progress), history.add),
                 guard=guard,
+                start=None if snapshot else partial(begin_detector, context, classes),
                 freezing=partial(detector_freezing, self._document.training, architecture),
                 streams=self._streams,
                 resume=snapshot and Snapshot(snapshot.position, snapshot.state["training"]),
@@ -154,6 +161,7 @@ class DetectionTask:
             device=str(trainer.device),
             notices=(*notices, *refusal),
             resumed_from=resumed_from,
+            start=began or trainer.began,
         )
 
     @property
@@ -163,6 +171,18 @@ class DetectionTask:
         if asked.cache is ImageCache.MEMORY:
             return None
         return max(1, asked.workers) if self._spec.resources.gpus else 1
+
+    def adopt(self, data: CheckedDataset) -> Fit:
+        """Take the given weights as they are."""
+        prepare(self._context.scratch, self._context.cpus)
+        from modelyard_trainer.tasks.detection.adopt import adopt_detector  # noqa: PLC0415 - imports torch
+
+        device, notices = pick_device(self._spec)
+        architecture = find_architecture(self._spec.model.architecture)
+        return adopt_detector(self._context, architecture, self._classes(data), device, notices)
+
+    def _classes(self, data: CheckedDataset) -> tuple[str, ...]:
+        return ("item",) if self._detection.single_class else data.classes
 
     def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
         """Validate the published best.pt, and draw what it finds."""

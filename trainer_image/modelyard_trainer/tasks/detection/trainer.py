@@ -22,6 +22,7 @@ from modelyard_trainer.tasks.detection.loader import OrderedPictures
 from modelyard_trainer.tasks.detection.loop import EpochLoop
 from modelyard_trainer.tasks.detection.pictures import CheckedPictures, picture_options
 from modelyard_trainer.tasks.detection.state import restore
+from modelyard_trainer.weights.model import Start
 
 # Mixed precision is applied as asked; ultralytics would first compare it on weights that it downloads.
 engine.check_amp = lambda _model: True
@@ -46,6 +47,7 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         training, validation: the pictures.
         watch: who is told.
         guard: who keeps snapshots.
+        start: gives the network weights to begin with; None to leave them random.
         freezing: says what of the network is not trained.
         streams: see `Order`.
         resume: what to go on from, as `guard.keep` was given it.
@@ -64,6 +66,7 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         watch: Watch,
         guard: Guard,
         freezing: Callable[[Any], Freezing],
+        start: Callable[[Any], Start | None] | None = None,
         streams: int | None,
         resume: Snapshot | None = None,
         workers: int | None = None,
@@ -72,7 +75,9 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         self._classes = classes
         self._pictures = {"train": training, "val": validation}
         self._watch, self._guard, self._freezing = watch, guard, freezing
-        self._streams = streams
+        self._streams, self._begin = streams, start
+        self.began: Start | None = None
+        """What the network began with."""
         self._snapshot = resume
         self._workers = workers
         self._start = Position(0)
@@ -84,6 +89,13 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         """The data set is checked already; this only names its classes."""
         names = {0: "item"} if self.args.single_cls else dict(enumerate(self._classes))
         return {"names": names, "nc": len(names), "channels": 3, "train": "train", "val": "val"}
+
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
+        """The network, with the weights that it begins with."""
+        model = super().get_model(cfg, weights, verbose)
+        if self._begin is not None:
+            self.began = self._begin(model)
+        return model
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> CheckedPictures:
         """The checked pictures of the split named `img_path`."""

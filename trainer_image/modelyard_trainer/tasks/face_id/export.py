@@ -87,5 +87,5 @@ class TrainedIdentifier(TrainedEmbedder):
                 }
             ),
             "preprocessing": json.dumps(preprocessing),
-            "metric": json.dumps({"name": METRIC, "value": checkpoint.metrics[METRIC], "of": "validation"}),
+            "metric": json.dumps({"name": METRIC, "value": checkpoint.metrics.get(METRIC), "of": "validation"}),
         }

@@ -1,0 +1,138 @@
+"""Weights that are measured or exported as they are: runs that train nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import Field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, TypeVar
+
+from modelyard_api.outcome import Reason
+
+from modelyard_trainer.errors import RunError
+from modelyard_trainer.tasks.base import BEST, Fit, TaskContext
+from modelyard_trainer.weights.matching import Match, match, nearest
+from modelyard_trainer.weights.model import FetchedWeights
+from modelyard_trainer.weights.reading import Weights, read_weights
+
+
+class PublishedWeights(Protocol):
+    """What every task's `WeightsFile` says of its network."""
+
+    form: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def architecture(self) -> str:
+        """Its name."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the outputs mean."""
+
+    @property
+    def image_size(self) -> int:
+        """Side of the pictures, in pixels."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that they are of; 0 where nobody knows."""
+
+    def save(self, path: Path) -> None:
+        """Write the file."""
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the file."""
+
+
+File = TypeVar("File", bound=PublishedWeights)
+
+
+def adopt(
+    context: TaskContext,
+    kind: type[File],
+    make: Callable[[Weights, FetchedWeights], File],
+    *,
+    device: str,
+    classes: tuple[str, ...] | None,
+    notices: tuple[str, ...] = (),
+) -> Fit:
+    """Leave the weights that `spec.model` names as best.pt in the results folder, whole.
+
+    Args:
+        context: all that a task is given.
+        kind: of the task's own files of weights.
+        make: makes one of a file of another origin, such as a state dict; all of it must fit.
+        device: to measure them on.
+        classes: of the data set, which the weights must know in the same order; None where they need not.
+        notices: what is to be said.
+
+    Raises:
+        RunError: WeightsInvalid, WeightsDoNotFit.
+    """
+    fetched = context.weights()
+    if fetched is None:
+        raise RunError(Reason.SPEC_INVALID, "spec.model: it names no weights; from or pretrained would be right")
+    weights = read_weights(fetched)
+    file = _own(kind, weights, fetched, context) if weights.form else make(weights, fetched)
+    if classes is not None and file.classes != classes:
+        raise RunError(
+            Reason.WEIGHTS_DO_NOT_FIT,
+            f"{fetched.origin} knows the classes {_short(file.classes)}, and the data set has {_short(classes)}; the "
+            "same ones in the same order would be right",
+        )
+    wanted = context.document.spec.training.image_size
+    if file.image_size != wanted:
+        notices = (*notices, f"the weights were trained at {file.image_size} pixels and are used at {wanted}")
+    replace(file, image_size=wanted).save(context.results / BEST)
+    said = f"the weights are of {fetched.origin} (SHA-256 {fetched.sha256})"
+    return Fit((), file.epoch, file.classes, device, notices=(said, *notices))
+
+
+def _own(kind: type[File], weights: Weights, fetched: FetchedWeights, context: TaskContext) -> File:
+    """A file that a run of ours has published."""
+    task, wanted = context.document.spec.task.value, context.document.spec.model.architecture
+    if weights.form != kind.form:
+        raise RunError(
+            Reason.WEIGHTS_DO_NOT_FIT,
+            f"{fetched.origin} holds a {weights.form}, not a {kind.form}, which spec.task {task} needs",
+        )
+    try:
+        file = kind.load(fetched.path)
+    except (KeyError, TypeError) as error:
+        raise RunError(
+            Reason.WEIGHTS_INVALID, f"{fetched.origin} lacks {error}, which files of {kind.form} have"
+        ) from error
+    if file.architecture != wanted:
+        raise RunError(
+            Reason.WEIGHTS_DO_NOT_FIT,
+            f"{fetched.origin} is a {file.architecture}, but spec.model.architecture is {wanted}; {file.architecture} "
+            "would be right",
+        )
+    return file
+
+
+def whole(wanted: dict[str, tuple[int, ...]], weights: Weights, fetched: FetchedWeights, name: str) -> Match:
+    """The match of a file that has every tensor of a network.
+
+    Raises:
+        RunError: WeightsDoNotFit; it lacks one.
+    """
+    found = match(wanted, {each: tuple(tensor.shape) for each, tensor in weights.tensors.items()})
+    lacking = [*found.resized, *found.missing]
+    if lacking:
+        first = lacking[0]
+        near = found.resized.get(first) or nearest(first, list(weights.tensors))
+        shape = "x".join(map(str, weights.tensors[near].shape)) if near else ""
+        raise RunError(
+            Reason.WEIGHTS_DO_NOT_FIT,
+            f"{fetched.origin} has no {first} of {'x'.join(map(str, wanted[first]))} for {name} with the data set's "
+            f"classes; nearest is {near} ({shape}); only whole weights can be measured and exported",
+        )
+    return found
+
+
+def _short(names: tuple[str, ...]) -> str:
+    text = ", ".join(names[:8])
+    return f"{text} and {len(names) - 8} more" if len(names) > 8 else text
