@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import Field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from modelyard_api.outcome import Reason
 
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.tasks.base import BEST, Fit, TaskContext
-from modelyard_trainer.weights.matching import Match, match, nearest
+from modelyard_trainer.weights.matching import match, nearest, shapes_of
 from modelyard_trainer.weights.model import FetchedWeights
 from modelyard_trainer.weights.reading import Weights, read_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class PublishedWeights(Protocol):
@@ -113,13 +116,20 @@ def _own(kind: type[File], weights: Weights, fetched: FetchedWeights, context: T
     return file
 
 
-def whole(wanted: dict[str, tuple[int, ...]], weights: Weights, fetched: FetchedWeights, name: str) -> Match:
-    """The match of a file that has every tensor of a network.
+def whole(network: Mapping[str, Tensor], weights: Weights, fetched: FetchedWeights, name: str) -> dict[str, Tensor]:
+    """A network's weights from a file that has every one of its tensors, as 32-bit floats.
+
+    Args:
+        network: its tensors by name, for their shapes.
+        weights: what is in the file.
+        fetched: where it came from.
+        name: of the architecture.
 
     Raises:
         RunError: WeightsDoNotFit; it lacks one.
     """
-    found = match(wanted, {each: tuple(tensor.shape) for each, tensor in weights.tensors.items()})
+    wanted = shapes_of(network)
+    found = match(wanted, shapes_of(weights.tensors))
     lacking = [*found.resized, *found.missing]
     if lacking:
         first = lacking[0]
@@ -130,7 +140,8 @@ def whole(wanted: dict[str, tuple[int, ...]], weights: Weights, fetched: Fetched
             f"{fetched.origin} has no {first} of {'x'.join(map(str, wanted[first]))} for {name} with the data set's "
             f"classes; nearest is {near} ({shape}); only whole weights can be measured and exported",
         )
-    return found
+    tensors = {each: weights.tensors[other] for each, other in found.taken.items()}
+    return {each: tensor.float() if tensor.is_floating_point() else tensor for each, tensor in tensors.items()}
 
 
 def _short(names: tuple[str, ...]) -> str:

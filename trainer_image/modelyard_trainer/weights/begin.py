@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from modelyard_api.outcome import Reason
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.loop.freezing import Stages
 from modelyard_trainer.tasks.base import TaskContext
-from modelyard_trainer.weights.matching import match, nearest
+from modelyard_trainer.weights.matching import match, nearest, shapes_of
 from modelyard_trainer.weights.model import FetchedWeights, Start
 from modelyard_trainer.weights.reading import Weights, read_weights
 
@@ -61,7 +61,7 @@ def begin_with(
         RunError: WeightsInvalid; WeightsDoNotFit, with the nearest names.
     """
     weights, own = read_weights(fetched), model.state_dict()
-    found = match(_shapes(own), _shapes(weights.tensors))
+    found = match(shapes_of(own), shapes_of(weights.tensors))
     backbone = [each for names in stages for each in names] or list(own)
     missing = [each for each in backbone if each not in found.taken]
     if len(missing) > _MOST_MISSING * len(backbone):
@@ -88,10 +88,6 @@ def begin_with(
     )
     _log.info("%s", start.notice)
     return start
-
-
-def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def _copy_rows(own: Tensor, other: Tensor, classes: Sequence[str], known: Sequence[str]) -> bool:

@@ -6,6 +6,10 @@ import difflib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Shape = tuple[int, ...]
 _DEEPEST = 4
@@ -46,6 +50,11 @@ def match(wanted: Mapping[str, Shape], found: Mapping[str, Shape]) -> Match:
         missing=tuple(name for name in wanted if name not in common),
         left_out=tuple(name for name in found if name not in common.values()),
     )
+
+
+def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
+    """Their shapes by name."""
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def nearest(name: str, others: Collection[str]) -> str | None:

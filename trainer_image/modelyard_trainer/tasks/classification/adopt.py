@@ -22,9 +22,7 @@ def adopt_classifier(
 
     def make(weights: Weights, fetched: FetchedWeights) -> Checkpoint:
         network = build(name, len(data.classes), size).backbone
-        shapes = {each: tuple(tensor.shape) for each, tensor in network.state_dict().items()}
-        found = whole(shapes, weights, fetched, name).taken
-        tensors = {each: weights.tensors[other].float() for each, other in found.items()}
+        tensors = whole(network.state_dict(), weights, fetched, name)
         return Checkpoint(name, data.classes, size, block.resize.value, 0, {}, tensors)
 
     return adopt(context, Checkpoint, make, device=device, classes=data.classes, notices=notices)

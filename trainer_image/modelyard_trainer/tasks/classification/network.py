@@ -54,7 +54,7 @@ class Projected(nn.Module):
 
 def stages_of(model: Classifier) -> Stages:
     """The stages of a classifier's backbone, by the names of its parameters in the classifier."""
-    from modelyard_trainer.tasks.timm_stages import all_stages, timm_stages  # noqa: PLC0415 - imports timm: seconds
+    from modelyard_trainer.tasks.timm_stages import all_stages, timm_stages  # noqa: PLC0415 - imports timm, seconds
 
     if isinstance(model.backbone, Projected):
         return all_stages(model.backbone.visual, f"{_PREFIX}visual.")

@@ -44,9 +44,7 @@ def adopt_detector(
 
     def make(weights: Weights, fetched: FetchedWeights) -> Checkpoint:
         network = DetectionModel(architecture.file, nc=len(classes), ch=3, verbose=False)
-        shapes = {each: tuple(tensor.shape) for each, tensor in network.state_dict().items()}
-        found = whole(shapes, weights, fetched, architecture.name).taken
-        tensors = {each: weights.tensors[other].float() for each, other in found.items()}
+        tensors = whole(network.state_dict(), weights, fetched, architecture.name)
         return Checkpoint(architecture.name, architecture.file, classes, size, 0, {}, tensors)
 
     return adopt(context, Checkpoint, make, device=device, classes=classes, notices=notices)

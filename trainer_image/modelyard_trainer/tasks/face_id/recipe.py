@@ -82,6 +82,7 @@ def recipe_of(
         collate=collate,
         metric=METRIC,
         write=write,
+        rows=frozenset(f"head.{name}" for name, _ in model.head.named_parameters()),
         stages=all_stages(model.embedder.backbone, "embedder.backbone."),
         columns=COLUMNS,
     )

@@ -57,6 +57,14 @@ class FaceIdTask:
             finally:
                 validation.close()
 
+    def adopt(self, data: CheckedDataset) -> Fit:
+        """Take the given weights as they are."""
+        prepare(self._context.scratch, self._context.cpus)
+        from modelyard_trainer.tasks.face_id.adopt import adopt_identifier  # noqa: PLC0415 - imports torch
+
+        device, notices = pick_device(self._spec)
+        return adopt_identifier(self._context, self._block, data, device, notices)
+
     def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
         """Look at what best.pt makes of the validation pictures, of the test's and of identities held out."""
         from modelyard_trainer.tasks.face_id.evaluate import evaluate  # noqa: PLC0415 - imports torch
