@@ -31,7 +31,7 @@ from modelyard_trainer.patience import AT_THE_START, Patience
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.record import LOG_FILE, Record
-from modelyard_trainer.tasks.base import BEST, Fit, Task, TaskContext, Verified
+from modelyard_trainer.tasks.base import BEST, ExportedFile, Fit, Task, TaskContext, Verified
 from modelyard_trainer.tasks.registry import load_task
 from modelyard_trainer.weights.fetch import fetch_weights
 
@@ -148,6 +148,7 @@ def _run(
     evaluation = task.evaluate(data, fit)
     progress.metrics(evaluation.metrics)
 
+    exports: tuple[ExportedFile, ...] = ()
     verified: tuple[Verified, ...] = ()
     if mode is Mode.EVALUATE:
         (results / BEST).unlink()

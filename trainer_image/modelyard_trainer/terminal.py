@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from modelyard_trainer.progress import Snapshot
 
 _SHOWN_METRICS = 2
+_LOSSES = ("train/loss", "val/loss")
 
 
 class TerminalProgress:
@@ -29,7 +30,7 @@ class TerminalProgress:
             disable=not console.is_terminal,  # in a file or a pipe only the epochs' lines are wanted
         )
         self._row = self._bar.add_task("", total=100, stage="Starting", eta="")
-        self._epoch = 0
+        self._epoch, self._seconds = 0, 0.0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -52,9 +53,14 @@ class TerminalProgress:
         )
         if snapshot.stage is Stage.TRAINING and urgent and snapshot.epoch > self._epoch:
             self._epoch = snapshot.epoch
-            metrics = "  ".join(f"{k} {v:.3f}" for k, v in list(snapshot.metrics.items())[:_SHOWN_METRICS])
+            first = list(snapshot.metrics)[:_SHOWN_METRICS]
+            shown = [name for name in _LOSSES if name in snapshot.metrics and name not in first] + first
+            metrics = "  ".join(f"{name} {snapshot.metrics[name]:.3f}" for name in shown)
+            took, self._seconds = snapshot.training_seconds - self._seconds, snapshot.training_seconds
             best = "  [green]best so far[/green]" if snapshot.best and snapshot.best.epoch == snapshot.epoch else ""
-            self._bar.console.print(f"epoch {snapshot.epoch:>4}/{snapshot.epochs}  {metrics}{best}", highlight=False)
+            self._bar.console.print(
+                f"epoch {snapshot.epoch:>4}/{snapshot.epochs}  {metrics}  {took:.1f} s{best}", highlight=False
+            )
 
 
 def _length(seconds: float) -> str:

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from modelyard_api.loading import load_run
 from modelyard_api.outcome import ExitCode
+from modelyard_trainer.files import sha256
 from modelyard_trainer.tasks.registry import load_task
+from safetensors.numpy import save_file
 
 from tests.unit.trainer.conftest import RealStore
 from tests.unit.trainer.datasets import make_dataset
@@ -43,6 +46,25 @@ def test_a_data_set_is_pushed_once_with_its_checksums(store: RealStore, tmp_path
     again = push(folder, f"s3://datasets/{prefix}/", store)
     assert again.returncode == ExitCode.USER_ERROR
     assert "is there already; a new version under another prefix would be right" in again.stderr
+
+
+def test_weights_are_pushed_under_a_name_and_the_run_is_told_how_to_name_them(
+    store: RealStore, tmp_path: Path, prefix: str
+) -> None:
+    file = tmp_path / "a.safetensors"
+    save_file({"conv1.weight": np.zeros((2, 2), np.float32)}, file)
+    arguments = ("weights", "push", str(file), "--to", f"s3://models/{prefix}/", "--endpoint", store.endpoint)
+    secret = {"AWS_ACCESS_KEY_ID": store.key_id, "AWS_SECRET_ACCESS_KEY": store.secret}
+    pushed = modelyard(*arguments, "--name", "tiny-zeros", **secret)
+    assert pushed.returncode == 0, pushed.stderr
+    digest = sha256(file)
+    assert f"1 tensors, {file.stat().st_size:,} bytes at s3://models/{prefix}/tiny-zeros/{digest}/" in pushed.stderr
+    assert f"sha256: {digest}" in pushed.stderr
+    keys = [key.removeprefix(f"{prefix}/tiny-zeros/") for key in store.keys("models", f"{prefix}/")]
+    assert sorted(keys) == sorted([f"{digest}/a.safetensors", "latest.json"])
+    refused = modelyard(*arguments, "--name", "../tiny", **secret)
+    assert refused.returncode == ExitCode.USER_ERROR
+    assert "--name: '../tiny' must be lower-case letters" in refused.stderr
 
 
 def test_a_folder_that_does_not_match_its_checksums_is_not_pushed(

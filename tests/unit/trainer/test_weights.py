@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -19,13 +22,14 @@ from modelyard_trainer.store.open import open_store
 from modelyard_trainer.store.push_weights import push_weights
 from modelyard_trainer.store.s3 import S3Store
 from modelyard_trainer.weights.begin import begin_with
+from modelyard_trainer.weights.download import download
 from modelyard_trainer.weights.fetch import fetch_weights
 from modelyard_trainer.weights.model import FetchedWeights, Start
 from modelyard_trainer.weights.reading import read_weights
 from safetensors.torch import save_file
 from torch import nn
 
-from tests.unit.trainer.conftest import RealStore
+from tests.unit.trainer.conftest import RealStore, free_port
 from tests.unit.trainer.datasets import run_document
 
 
@@ -226,6 +230,36 @@ def test_a_name_that_nobody_gave_is_refused(store: RealStore, tmp_path: Path, pr
         fetched(tmp_path, store, pretrained={"s3": s3})
     assert refusal.value.reason is Reason.WEIGHTS_NOT_FOUND
     assert f"there are no weights of that name at s3://models/{prefix}/" in refusal.value.message
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """Address of a web server over a folder with the file a.pth."""
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "a.pth").write_bytes(b"weights")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "web"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_download_has_the_digest_of_what_came(served: str, tmp_path: Path) -> None:
+    path = tmp_path / "scratch" / "a.pth"
+    digest = download(f"{served}/a.pth", path, Progress(1, 1, 1))
+    assert path.read_bytes() == b"weights"
+    assert digest == sha256(path)
+
+
+def test_a_download_that_is_not_there_is_the_users_and_one_out_of_reach_is_tried_again(
+    served: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RunError, match="the server answered 404") as missing:
+        download(f"{served}/b.pth", tmp_path / "b.pth", Progress(1, 1, 1))
+    assert missing.value.reason is Reason.WEIGHTS_NOT_FOUND
+    with pytest.raises(RunError, match="cannot be reached from here") as away:
+        download(f"http://127.0.0.1:{free_port()}/a.pth", tmp_path / "a.pth", Progress(1, 1, 1))
+    assert away.value.reason is Reason.STORE_UNREACHABLE
 
 
 def published(folder: Path, *names: str) -> Path:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from modelyard_trainer.tasks.classification.network import Classifier
 
+BACKBONES = "modelyard.backbones"
+"""Group of entry points, each named as the architecture that loading it puts into timm's registry."""
 COIN_CLIP = "coin_clip_vit_b32"
 """Coin-CLIP's network: CLIP's ViT-B/32 with its projection to 512 dimensions, and a linear layer on that."""
 _CLIP, _PROJECTED = "vit_base_patch32_clip_224", 512
@@ -43,8 +46,8 @@ def check_architecture(name: str) -> None:
 
 @cache
 def architectures() -> frozenset[str]:
-    """The names of all architectures."""
-    found = {COIN_CLIP}
+    """The names of all architectures: timm's, and those that installed packages bring."""
+    found = {COIN_CLIP, *(entry.name for entry in entry_points(group=BACKBONES))}
     for file in _folder().glob("*.py"):
         found.update(_REGISTERED.findall(file.read_text(encoding="utf-8")))
     return frozenset(found)
@@ -95,6 +98,8 @@ def backbone(name: str, outputs: int, image_size: int, **options: Any) -> Backbo
     """
     import timm  # noqa: PLC0415 - seconds
 
+    for entry in entry_points(group=BACKBONES, name=name):
+        entry.load()
     timm_name = _CLIP if name == COIN_CLIP else name
     outputs = _PROJECTED if name == COIN_CLIP else outputs
     config = timm.get_pretrained_cfg(timm_name)
