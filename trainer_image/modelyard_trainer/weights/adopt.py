@@ -34,10 +34,6 @@ class PublishedWeights(Protocol):
         """What the outputs mean."""
 
     @property
-    def image_size(self) -> int:
-        """Side of the pictures, in pixels."""
-
-    @property
     def epoch(self) -> int:
         """The epoch that they are of; 0 where nobody knows."""
 
@@ -85,10 +81,12 @@ def adopt(
             f"{fetched.origin} knows the classes {_short(file.classes)}, and the data set has {_short(classes)}; the "
             "same ones in the same order would be right",
         )
-    wanted = context.document.spec.training.image_size
-    if file.image_size != wanted:
-        notices = (*notices, f"the weights were trained at {file.image_size} pixels and are used at {wanted}")
-    replace(file, image_size=wanted).save(context.results / BEST)
+    trained_at, wanted = getattr(file, "image_size", None), context.document.spec.training.image_size
+    if trained_at is not None and trained_at != wanted:
+        notices = (*notices, f"the weights were trained at {trained_at} pixels and are used at {wanted}")
+        changes: dict[str, Any] = {"image_size": wanted}
+        file = replace(file, **changes)
+    file.save(context.results / BEST)
     said = f"the weights are of {fetched.origin} (SHA-256 {fetched.sha256})"
     return Fit((), file.epoch, file.classes, device, notices=(said, *notices))
 

@@ -83,7 +83,9 @@ class TrainedReidentifier(TrainedEmbedder):
             "task": "reid",
             "embedding": json.dumps({"normalised": "L2" if unit else "none", "distance": checkpoint.distance}),
             "preprocessing": json.dumps(preprocessing),
-            "metric": json.dumps({"name": self.metric, "value": checkpoint.metrics[self.metric], "of": "validation"}),
+            "metric": json.dumps(
+                {"name": self.metric, "value": checkpoint.metrics.get(self.metric), "of": "validation"}
+            ),
         }
 
 

@@ -19,6 +19,7 @@ from modelyard_trainer.imaging.squares import Squares, squares
 from modelyard_trainer.loop.batches import without_a_lone_picture
 from modelyard_trainer.loop.drawing import Purpose, draw_from
 from modelyard_trainer.loop.fit import Recipe, loader_workers
+from modelyard_trainer.loop.freezing import head_of
 from modelyard_trainer.tasks.base import TaskContext
 from modelyard_trainer.tasks.reid.architecture import build
 from modelyard_trainer.tasks.reid.augment import Variation
@@ -82,6 +83,7 @@ def recipe_of(context: TaskContext, block: Reid, data: ReidDataset, device: str,
         metric=block.metric.value,
         write=write,
         stages=stages_of(model),
+        rows=head_of(model, stages_of(model)),
     )
 
 

@@ -66,6 +66,14 @@ class ReidTask:
             recipe = recipe_of(self._context, self._block, own, device, finders)
             return fit(self._context, data, recipe, device=device, notices=notices, workers=self._workers)
 
+    def adopt(self, data: CheckedDataset) -> Fit:
+        """Take the given weights as they are, whichever persons they were trained on."""
+        prepare(self._context.scratch, self._context.cpus)
+        from modelyard_trainer.tasks.reid.adopt import adopt_reidentifier  # noqa: PLC0415 - imports torch
+
+        device, notices = pick_device(self._spec)
+        return adopt_reidentifier(self._context, self._block, data, device, notices)
+
     def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
         """Look for the persons of the targets with the published best.pt."""
         from modelyard_trainer.tasks.reid.evaluate import evaluate  # noqa: PLC0415 - imports torch
