@@ -33,7 +33,7 @@ def _installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_it_is_built_as_any_other_and_its_stages_are_known() -> None:
     spec = load_run((EXAMPLE / "run.yaml").read_text()).spec
     check_architecture(spec.model.architecture)
-    model = build(spec.model.architecture, 10, spec.training.image_size)
+    model = build(spec.model.architecture, 10, spec.training.image_size).eval()
     assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
     assert len(stages_of(model)) == 5
 
