@@ -23,4 +23,5 @@ def acme_resnet10(pretrained: bool = False, **options: Any) -> ResNet:
         raise ValueError("acme_resnet10 has no weights of its own; spec.model.pretrained names some")
     for known in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"):
         options.pop(known, None)
-    return ResNet(block=BasicBlock, layers=(1, 1, 1, 1), **options)
+    block: Any = BasicBlock  # timm's annotation asks for an instance, its code for the class
+    return ResNet(block=block, layers=(1, 1, 1, 1), **options)
