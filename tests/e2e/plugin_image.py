@@ -18,4 +18,5 @@ def build_plugin_image(engine: Engine) -> str:
     tag = f"modelyard-trainer-plugin:{fingerprint([_DOCKERFILE, _TASK], base)[:12]}"
     if not engine.has_image(tag):
         images.build_in(engine, _TASK, str(_DOCKERFILE), tag, BASE_IMAGE=base)
+        engine.keep_only(tag)
     return tag
