@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import warnings
@@ -145,7 +146,7 @@ def test_what_the_image_cannot_make_is_skipped_with_a_sentence(results: Path) ->
     assert "best-fp16.engine was skipped" in (results / "README.md").read_text()
 
 
-def test_the_lines_of_the_model_card_load_every_file(results: Path) -> None:
+def test_the_lines_of_the_model_card_load_every_file(results: Path, tmp_path: Path) -> None:
     card = (results / "README.md").read_text()
     examples = re.findall(r"```python\n(.*?)\n```", card, re.DOTALL)
     named = [path.name for path in results.glob("best*")]
@@ -153,10 +154,11 @@ def test_the_lines_of_the_model_card_load_every_file(results: Path) -> None:
     assert all(len(example.splitlines()) == 3 for example in examples)
     namespaces: dict[str, dict[str, Any]] = {}
     for name, example in zip(re.findall(r"^(best\S*):$", card, re.MULTILINE), examples, strict=True):
-        namespaces[name] = {}
+        script = tmp_path / "example.py"
+        script.write_text(example)
         with contextlib.chdir(results), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            exec(example, namespaces[name])
+            namespaces[name] = runpy.run_path(str(script))
     for name in ("best.onnx", "best-fp16.onnx", "best-int8.onnx", "best.torchscript"):
         assert np.asarray(namespaces[name]["outputs"].tolist()).shape[1] == len(NAMES)
     original = namespaces["best.pt"]["weights"]
