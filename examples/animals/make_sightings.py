@@ -126,15 +126,15 @@ def _view(animal: Image.Image, size: tuple[int, int], camera: int, draw: np.rand
     """What a camera sees: its own light, tint, sharpness and place, and a little of chance."""
     height, width = size
     own = np.random.default_rng(camera)
-    light, contrast, blur = own.uniform(0.7, 1.3), own.uniform(0.8, 1.2), own.uniform(0, 0.8)
-    tint, patches = own.uniform(0.85, 1.15, 3), own.integers(40, 220, (4, 2, 3))
+    light, contrast, blur = own.uniform(0.75, 1.25), own.uniform(0.8, 1.2), own.uniform(0, 0.8)
+    tint, patches = own.uniform(0.9, 1.1, 3), own.integers(90, 170, (4, 2, 3))
     turned = animal.rotate(draw.uniform(-10, 10), Image.Resampling.BICUBIC, expand=True)
     turned = turned.crop(turned.getbbox())
     if draw.random() < 0.5:
         turned = turned.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     wide, high = round(width * draw.uniform(0.8, 1.1)), round(height * draw.uniform(0.7, 1.0))
     turned = turned.resize((wide, high), Image.Resampling.LANCZOS)
-    there = np.clip(patches + draw.integers(-30, 30, patches.shape), 0, 255).astype(np.uint8)
+    there = np.clip(patches + draw.integers(-15, 15, patches.shape), 0, 255).astype(np.uint8)
     view = Image.fromarray(there).resize((width, height), Image.Resampling.BICUBIC)
     left, top = (width - wide) // 2 + draw.integers(-2, 3), (height - high) // 2 + draw.integers(-4, 5)
     view.paste(turned, (int(left), int(top)), turned)

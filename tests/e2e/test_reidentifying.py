@@ -16,7 +16,7 @@ from tests.e2e.yard import Yard
 
 pytestmark = pytest.mark.training
 
-EPOCHS, ANIMALS = 6, 40
+EPOCHS, ANIMALS = 12, 40
 CHANCE = 1 / (ANIMALS / 2)
 
 
