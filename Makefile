@@ -74,7 +74,7 @@ api: setup
 	$(RUN)/pytest tests/api tests/integration tests/chaos -m 'not marathon' --long-share 32
 
 training: setup
-	$(RUN)/pytest tests/training
+	OMP_NUM_THREADS=1 $(RUN)/pytest tests/training --numprocesses 2
 
 # One in so many of the long tests of the cluster, another each day.
 LONG_SHARE := 8

@@ -32,12 +32,18 @@ class LiveRun:
         return found
 
     def wait(self, condition: str, seconds: int = PATIENCE) -> Object:
-        """`kubectl wait --for=condition=CONDITION trun/NAME`; the status afterwards."""
+        """`kubectl wait --for=condition=CONDITION trun/NAME`; the status afterwards.
+
+        A run that is over is not waited for: it is Complete or Failed at once, or never.
+        """
+        over = "Finished" if condition in ("Complete", "Failed") else condition
         try:
-            self.kubectl.wait(f"trun/{self.name}", f"condition={condition}", seconds)
+            self.kubectl.wait(f"trun/{self.name}", f"condition={over}", seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}; instead: {self._summary()}") from None
-        return self.status
+        status = self.status
+        assert condition_of(status, condition).get("status") == "True", f"not {condition}: {self._summary()}"
+        return status
 
     def until(self, what: str, holds: Callable[[Object], bool], seconds: float = PATIENCE) -> Object:
         """Look again and again until `holds` says yes to the status, which is returned."""

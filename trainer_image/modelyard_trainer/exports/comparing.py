@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -62,4 +63,6 @@ def difference(subject: Subject, exported: Output, reference: Output, images: Im
     """As the subject counts it; infinite where the shapes differ or one of them holds a value that is no number."""
     if exported.shape != reference.shape or not (np.isfinite(exported).all() and np.isfinite(reference).all()):
         return float("inf")
-    return subject.difference(exported, reference, images)
+    found = subject.difference(exported, reference, images)
+    # The largest of several would depend on where among them what is no number stands.
+    return found if math.isfinite(found) else float("inf")

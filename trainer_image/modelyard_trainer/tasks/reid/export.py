@@ -45,10 +45,13 @@ class TrainedReidentifier(TrainedEmbedder):
         return as_planes(read_square(picture, self.size, RESIZE))
 
     def difference(self, one: Output, other: Output, images: Images) -> float:
-        """Largest distance of two embeddings as a share of their length, which is 1 only for the cosine."""
+        """Largest distance of two embeddings as a share of their mean length, which is 1 only for the cosine.
+
+        Their own would be 0 where OSNet's last ReLU lets nothing through.
+        """
         del images
-        lengths = np.linalg.norm(other, axis=1, keepdims=True)
-        return largest_distance(one / lengths, other / lengths)
+        length = float(np.linalg.norm(other, axis=1).mean()) or 1.0
+        return largest_distance(one / length, other / length)
 
     def judge(self, run: Runner) -> float:
         """How well the persons of the targets, or of so many of them, are found by these embeddings."""
