@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.e2e.node import Node
+from tests.e2e.node import CLOSED, Node
 from tests.e2e.yard import Yard
 
-_TABLE = "modelyard_closed"
 _STORE, _INTAKE = 7070, 8443
 
 
@@ -25,7 +24,7 @@ class ClosedNetwork:
 
     def tried(self) -> list[str]:
         """ADDRESS:PORT of everything else that a pod has tried to reach; without a port where there is none."""
-        listed = json.loads(self.node("nft", "--json", "list", "table", "ip", _TABLE))
+        listed = json.loads(self.node("nft", "--json", "list", "table", "ip", CLOSED))
         found = [each for entry in listed["nftables"] for each in entry.get("set", {}).get("elem", [])]
         return sorted(":".join(map(str, each["concat"])) if isinstance(each, dict) else each for each in found)
 
@@ -36,7 +35,7 @@ def closed(yard: Yard, worker: Node) -> Iterator[ClosedNetwork]:
     pods = yard.kubectl.get("node", worker.name)["spec"]["podCIDR"]
     operators = _addresses(yard, yard.installation.namespace)
     rules = f"""
-        table ip {_TABLE} {{
+        table ip {CLOSED} {{
           set tried {{ type ipv4_addr . inet_service; flags dynamic; size 1024; }}
           set portless {{ type ipv4_addr; flags dynamic; size 1024; }}
           chain from_pods {{
@@ -56,7 +55,7 @@ def closed(yard: Yard, worker: Node) -> Iterator[ClosedNetwork]:
     try:
         yield ClosedNetwork(worker)
     finally:
-        worker("nft", "delete", "table", "ip", _TABLE)
+        worker("nft", "delete", "table", "ip", CLOSED)
 
 
 def _addresses(yard: Yard, namespace: str, selector: str = "") -> str:

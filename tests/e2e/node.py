@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from modelyard_cluster.engine import Engine
 
-_TABLE = "modelyard_test"
+_CUT, CLOSED = "modelyard_test", "modelyard_closed"
+"""Tables of the node's packet filter that tests make."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Node:
         for container in containers:
             self.kill_container(container)
 
+    def let_through(self) -> None:
+        """Take away what tests that were killed have left in its packet filter."""
+        rules = "".join(f"add table ip {table}; delete table ip {table};\n" for table in (_CUT, CLOSED))
+        self("nft", "--file", "-", stdin=rules)
+
     @contextmanager
     def service_stopped(self, name: str) -> Iterator[None]:
         """A service of systemd's, such as `kubelet`, does not run during the block."""
@@ -47,7 +53,7 @@ class Node:
     def cut_off(self, address: str) -> Iterator[None]:
         """During the block the node's pods and the rest of the world lose every packet from and to that address."""
         rules = f"""
-            table ip {_TABLE} {{
+            table ip {_CUT} {{
               chain forward {{
                 type filter hook forward priority filter; policy accept;
                 ip saddr {address} drop
@@ -59,4 +65,4 @@ class Node:
         try:
             yield
         finally:
-            self("nft", "delete", "table", "ip", _TABLE)
+            self("nft", "delete", "table", "ip", _CUT)

@@ -18,6 +18,7 @@ from modelyard_cluster.tools import ensure_tools, tool
 
 from tests.e2e.kubectl import Kubectl, Watched
 from tests.e2e.live_run import LiveRun
+from tests.e2e.node import Node
 from tests.e2e.plugin_image import build_plugin_image
 from tests.e2e.store import Store
 from tests.e2e.training_runs import BUCKET, Story, quick
@@ -99,6 +100,8 @@ class Yard:
 def yard_up() -> Iterator[Yard]:
     """Bring up what is missing or dead, and use what is healthy; the cluster stays for the next time."""
     cluster = kind.up(CLUSTER, workers=1, gpus=GPUS)
+    for name in cluster.workers():
+        Node(cluster.engine, name).let_through()
     ensure_tools("kubectl")
     credentials = objectstore.deploy(cluster)
     image = build_plugin_image(cluster.engine)
