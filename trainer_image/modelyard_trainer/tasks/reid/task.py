@@ -1,6 +1,10 @@
-"""The task `reid`, chapter by chapter."""
+"""The task `reid`: what it alone brings to the chapters."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from modelyard_api.outcome import Reason
 from modelyard_api.reid import Reid
@@ -8,24 +12,21 @@ from modelyard_api.reid import Reid
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
 from modelyard_trainer.dataset.reid import ReidDataset, check_reid
 from modelyard_trainer.errors import RunError
-from modelyard_trainer.loop.device import check_device, pick_device
-from modelyard_trainer.loop.memory import explain_memory
-from modelyard_trainer.tasks.base import Evaluation, ExportedFile, Fit, TaskContext, Verified
-from modelyard_trainer.tasks.offline import prepare
+from modelyard_trainer.loop.device import check_device
+from modelyard_trainer.tasks.base import Evaluation, Fit, TaskContext
+from modelyard_trainer.tasks.looped import LoopedTask
 from modelyard_trainer.tasks.reid.architecture import check_architecture
 
+if TYPE_CHECKING:
+    from modelyard_trainer.exports.subject import Subject
+    from modelyard_trainer.loop.fit import Recipe
 
-class ReidTask:
-    """Trains an OSNet of torchreid's. See `modelyard_trainer.tasks.base.Task` for the methods.
 
-    Args:
-        context: all that a task is given.
-        workers: processes that load pictures, where not as many as the spec says on a GPU and none without.
-    """
+class ReidTask(LoopedTask):
+    """Trains an OSNet of torchreid's."""
 
     def __init__(self, context: TaskContext, workers: int | None = None) -> None:
-        self._context, self._workers = context, workers
-        self._document, self._spec = context.document, context.document.spec
+        super().__init__(context, workers)
         self._block = self._spec.reid or Reid()
 
     def check_spec(self) -> None:
@@ -41,60 +42,32 @@ class ReidTask:
 
     def check(self, fetched: FetchedDataset) -> ReidDataset:
         """Every name and every picture must be sound."""
-        return check_reid(
-            fetched,
-            self._spec.dataset,
-            self._block,
-            seed=self._spec.training.seed,
-            threads=self._context.cpus,
-            tell=lambda done, of: self._context.progress.detail(f"{done} of {of} pictures"),
-        )
+        return check_reid(fetched, self._spec.dataset, self._block, **self._checking)
 
-    def fit(self, data: CheckedDataset) -> Fit:
-        """Train exactly as asked, from where the newest checkpoint ends."""
-        prepare(self._context.scratch, self._context.cpus)
-        from modelyard_trainer.loop.fit import fit, settle  # noqa: PLC0415 - imports torch
-        from modelyard_trainer.tasks.reid.recipe import finders_of, recipe_of  # noqa: PLC0415
+    @contextmanager
+    def _recipe(self, data: CheckedDataset, device: str) -> Iterator[Recipe]:
+        from modelyard_trainer.tasks.reid.recipe import finders_of, recipe_of  # noqa: PLC0415 - imports torch
 
-        device, notices = pick_device(self._spec)
-        settle(self._document.training.deterministic)
         own = _own(data)
-        with (
-            explain_memory(self._document.batch_size),
-            finders_of(self._context, self._block, own, device, self._workers) as finders,
-        ):
-            recipe = recipe_of(self._context, self._block, own, device, finders)
-            return fit(self._context, data, recipe, device=device, notices=notices, workers=self._workers)
+        with finders_of(self._context, self._block, own, device, self._workers) as finders:
+            yield recipe_of(self._context, self._block, own, device, finders)
 
-    def adopt(self, data: CheckedDataset) -> Fit:
-        """Take the given weights as they are, whichever persons they were trained on."""
-        prepare(self._context.scratch, self._context.cpus)
+    def _adopted(self, data: CheckedDataset, device: str, notices: tuple[str, ...]) -> Fit:
+        """Whichever persons they were trained on."""
         from modelyard_trainer.tasks.reid.adopt import adopt_reidentifier  # noqa: PLC0415 - imports torch
 
-        device, notices = pick_device(self._spec)
         return adopt_reidentifier(self._context, self._block, data, device, notices)
 
-    def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
-        """Look for the persons of the targets with the published best.pt."""
+    def _evaluated(self, data: CheckedDataset, fit: Fit) -> Evaluation:
+        """The persons of the targets are looked for."""
         from modelyard_trainer.tasks.reid.evaluate import evaluate  # noqa: PLC0415 - imports torch
 
-        with explain_memory(self._document.batch_size):
-            return evaluate(self._context, self._block, _own(data), fit)
+        return evaluate(self._context, self._block, _own(data), fit)
 
-    def export(self, data: CheckedDataset) -> tuple[ExportedFile, ...]:
-        """Write each format that was asked for."""
-        from modelyard_trainer.exports.writing import export_all  # noqa: PLC0415 - imports torch
-        from modelyard_trainer.tasks.reid.export import TrainedReidentifier  # noqa: PLC0415
+    def _subject(self, data: CheckedDataset) -> Subject:
+        from modelyard_trainer.tasks.reid.export import TrainedReidentifier  # noqa: PLC0415 - imports torch
 
-        return export_all(self._context, TrainedReidentifier(self._context, self._block, _own(data)), data.training)
-
-    def verify(self, data: CheckedDataset, exports: tuple[ExportedFile, ...]) -> tuple[Verified, ...]:
-        """Hold each exported file against PyTorch on pictures of the targets."""
-        from modelyard_trainer.exports.comparing import verify_all  # noqa: PLC0415 - imports torch
-        from modelyard_trainer.tasks.reid.export import TrainedReidentifier  # noqa: PLC0415
-
-        subject = TrainedReidentifier(self._context, self._block, _own(data))
-        return verify_all(self._context, subject, exports, data.validation)
+        return TrainedReidentifier(self._context, self._block, _own(data))
 
 
 def _own(data: CheckedDataset) -> ReidDataset:
