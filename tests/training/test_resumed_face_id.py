@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from modelyard_api.outcome import ExitCode
-from modelyard_api.run_document import RunDocument
 from modelyard_trainer.checkpoints.model import Position
-from modelyard_trainer.cpus import usable_cpus
-from modelyard_trainer.dataset.fetch import fetch
-from modelyard_trainer.dataset.model import CheckedDataset
-from modelyard_trainer.loop import guard
-from modelyard_trainer.places import Places
-from modelyard_trainer.progress import Progress
-from modelyard_trainer.tasks.base import TaskContext
 from modelyard_trainer.tasks.face_id.task import FaceIdTask
 
 from examples.digits.make_folders import make
-from tests.training.trainings import Shelf, Trained, differences, forked, told_to_stop_at, train
+from tests.training.resuming import Reference, undisturbed
+from tests.training.trainings import Shelf
 from tests.unit.trainer.datasets import run_document
 
 PICTURES, STEPS, EPOCHS = 60, 6, 3
@@ -59,81 +46,31 @@ KEPT = {
     "within an accumulation": Position(1, 3),
     "before a validation": Position(2, STEPS),
 }
-END = Position(EPOCHS)
-FILES = ("best.pt", "last.pt")
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A training that nobody disturbed."""
-
-    document: RunDocument
-    data: CheckedDataset
-    trained: Trained
-
-
-pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_cpu_and_every_batch_counts() -> Iterator[None]:
-    """The same threads give the same sums here and in processes; two would only wait for each other."""
-    allowed, threads = os.sched_getaffinity(0), torch.get_num_threads()
-    os.sched_setaffinity(0, {min(allowed)})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(guard, "ASK_EVERY", 0.0)
-        yield
-    os.sched_setaffinity(0, allowed)
-    torch.set_num_threads(threads)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes"),
+    pytest.mark.usefixtures("one_cpu_and_every_batch_counts"),
+]
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    """One undisturbed training, without workers, with a snapshot at every place of `KEPT`."""
-    folder, scratch = tmp_path_factory.mktemp("digits"), tmp_path_factory.mktemp("checked")
+def reference(tmp_path_factory: pytest.TempPathFactory, one_cpu_and_every_batch_counts: None) -> Reference:
+    folder = tmp_path_factory.mktemp("digits")
     make(folder, images=PICTURES, size=32)
     document = run_document(**SETTINGS, dataset={"path": str(folder), "format": "image-folder"})
     document = document.model_copy(update={"batch_size": document.spec.training.batch_size})
-    progress = Progress(1, 1, 1)
-    fetched = fetch(document.spec.dataset, Places(scratch), progress, cpus=2)
-    data = FaceIdTask(TaskContext(document, scratch, scratch, progress, cpus=2)).check(fetched)
-    assert -(-len(data.training) // document.batch_size) == STEPS
-    assert len(data.training) % document.batch_size > 1
-    wanted = {*KEPT.values(), END}
-    trained = fit(document, data, tmp_path_factory.mktemp("reference") / "run", Shelf(wanted.__contains__))
-    assert set(trained.stored) == wanted
-    return Reference(document, data, trained)
-
-
-def fit(document: RunDocument, data: CheckedDataset, folder: Path, shelf: Shelf, **options: Any) -> Trained:
-    return train(document, data, folder, shelf, task=FaceIdTask, cpus=usable_cpus(), **options)
-
-
-def assert_equal(trained: Trained, reference: Reference) -> None:
-    """Same losses and metrics, same files, same numbers at the end."""
-    assert trained.epochs == reference.trained.epochs
-    assert {path.name for path in trained.results.iterdir()} == set(FILES)
-    for name in FILES:
-        assert not differences(trained.weights(name), reference.trained.weights(name))
-    assert not differences(trained.stored[END].state(), reference.trained.stored[END].state())
+    found = undisturbed(FaceIdTask, document, tmp_path_factory.mktemp("reference"), KEPT.values())
+    assert -(-len(found.data.training) // document.batch_size) == STEPS
+    assert len(found.data.training) % document.batch_size > 1
+    return found
 
 
 @pytest.mark.parametrize("where", KEPT)
 def test_resumed_equals_never_killed(reference: Reference, where: str, tmp_path: Path) -> None:
-    position, workers = KEPT[where], 2 if where == "within an accumulation" else 0
-    shelf = Shelf(END.__eq__, reference.trained.stored[position])
-    trained = fit(reference.document, reference.data, tmp_path, shelf, workers=workers)
-    assert trained.fit.resumed_from == position
-    assert_equal(trained, reference)
+    reference.assert_resumes(KEPT[where], tmp_path, workers=2 if where == "within an accumulation" else 0)
 
 
 def test_told_to_stop_it_ends_at_the_next_batch_and_loses_nothing(reference: Reference, tmp_path: Path) -> None:
-    shelf = Shelf()
-    with told_to_stop_at(Position(1, 2), shelf) as interruption:
-        fit(reference.document, reference.data, tmp_path / "killed", shelf, interruption=interruption)
-    assert list(shelf.stored) == [Position(1, 3)]
-    rest = Shelf(END.__eq__, shelf.stored[Position(1, 3)])
-    assert_equal(fit(reference.document, reference.data, tmp_path / "resumed", rest), reference)
+    reference.assert_stops_and_goes_on(Position(1, 2), Position(1, 3), tmp_path)
 
 
 def test_with_another_head_it_begins_anew(reference: Reference, tmp_path: Path) -> None:
@@ -144,25 +81,11 @@ def test_with_another_head_it_begins_anew(reference: Reference, tmp_path: Path) 
         update={"face_id": block.model_copy(update={"scale": 30.0}), "training": training}
     )
     other = reference.document.model_copy(update={"spec": spec})
-    trained = fit(other, reference.data, tmp_path, Shelf(start=reference.trained.stored[Position(1)]))
+    trained = reference.fit(tmp_path, Shelf(start=reference.trained.stored[Position(1)]), other)
     assert trained.fit.resumed_from is None
     assert "faceId" in trained.fit.notices[-1]
     assert trained.fit.notices[-1].endswith("so the training began anew")
 
 
 def test_a_process_that_is_killed_after_a_checkpoint_is_made_up_for(reference: Reference, tmp_path: Path) -> None:
-    settings = {
-        **SETTINGS,
-        "dataset": reference.document.spec.dataset.to_json_object(),
-        "artifacts": {"path": str(tmp_path / "out")},
-        "resources": {"gpus": 0},
-        "checkpoints": {"everyEpochs": 1},
-    }
-    document = run_document(**settings).model_copy(update={"batch_size": reference.document.batch_size})
-    first, second = (tmp_path / uid for uid in ("first", "second"))
-    assert forked(first, document, kill_after="checkpoint of epoch 1 is safe") == -signal.SIGKILL
-    again = document.model_copy(update={"attempt": 2})
-    assert forked(second, again) == ExitCode.SUCCESS, (second / "log").read_text()
-    for name in FILES:
-        published = torch.load(tmp_path / "out" / name, weights_only=True)
-        assert not differences(published, reference.trained.weights(name)), name
+    reference.assert_outlives_a_kill(SETTINGS, tmp_path)
