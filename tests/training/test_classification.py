@@ -26,7 +26,7 @@ from modelyard_trainer.tasks.classification.architecture import COIN_CLIP, archi
 from PIL import Image
 
 from examples.digits.make_folders import NAMES, make
-from tests.training.test_training import NO_NETWORK
+from tests.training.offline import read_json, train_offline
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "digits-classification.yaml"
 EPOCHS, PICTURES = 4, 600
@@ -43,10 +43,10 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def results(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
     """What `modelyard train` leaves of the example with fewer pictures and epochs, with the network forbidden."""
     root = tmp_path_factory.mktemp("classification")
-    settings = [
-        *("--set", f"training.epochs={EPOCHS}", "--set", "classification.testSplit=0.1"),
-        *("--set", "export.0.opset=14", "--set", "training.batchSize=32"),
-    ]
+    settings = (
+        *(f"training.epochs={EPOCHS}", "classification.testSplit=0.1"),
+        *("export.0.opset=14", "training.batchSize=32"),
+    )
     manifest = yaml.safe_load(EXAMPLE.read_text())
     manifest["spec"]["export"] += [
         {"format": "safetensors"},
@@ -54,24 +54,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
         {"format": "tensorrt", "precision": "fp16"},
     ]
     (root / "run.yaml").write_text(yaml.safe_dump(manifest))
-    ended = subprocess.run(
-        [
-            *("unshare", "--net", sys.executable, "-c", NO_NETWORK, "train", "run.yaml", *settings),
-            *("--dataset", str(digits), "--output", "out", "--scratch", "scratch"),
-        ],
-        cwd=root,
-        env={**os.environ, "HOME": str(root / "home"), "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert not (root / "home").exists()
-    return root / "out"
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
+    return train_offline(root, Path("run.yaml"), digits, *settings)
 
 
 def test_it_learned_and_says_so(results: Path) -> None:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -21,7 +17,7 @@ from modelyard_trainer.tasks.classification.architecture import COIN_CLIP, backb
 from PIL import Image
 
 from examples.animals.make_identities import make
-from tests.training.test_training import NO_NETWORK
+from tests.training.offline import read_json, train_offline
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "face-id.yaml"
 EPOCHS, ANIMALS = 6, 40
@@ -38,28 +34,11 @@ def animals(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def results(tmp_path_factory: pytest.TempPathFactory, animals: Path) -> Path:
     """What `modelyard train` leaves of the example with fewer animals and epochs, with the network forbidden."""
     root = tmp_path_factory.mktemp("face-id")
-    settings = [
-        *("--set", f"training.epochs={EPOCHS}", "--set", "training.batchSize=16", "--set", "training.imageSize=32"),
-        *("--set", "faceId.heldOutIdentities.share=0.3", "--set", "training.schedule.warmupEpochs=1"),
-    ]
-    ended = subprocess.run(
-        [
-            *("unshare", "--net", sys.executable, "-c", NO_NETWORK, "train", str(EXAMPLE), *settings),
-            *("--dataset", str(animals), "--output", "out", "--scratch", "scratch"),
-        ],
-        cwd=root,
-        env={**os.environ, "HOME": str(root / "home"), "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        check=False,
+    settings = (
+        *(f"training.epochs={EPOCHS}", "training.batchSize=16", "training.imageSize=32"),
+        *("faceId.heldOutIdentities.share=0.3", "training.schedule.warmupEpochs=1"),
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert not (root / "home").exists()
-    return root / "out"
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
+    return train_offline(root, EXAMPLE, animals, *settings)
 
 
 def test_it_learned_and_says_so(results: Path) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ from modelyard_trainer.tasks.reid.architecture import architectures, build
 from PIL import Image
 
 from examples.animals.make_sightings import CAMERAS, GALLERY, QUERY, make
-from tests.training.test_training import NO_NETWORK
+from tests.training.offline import read_json, train_offline
 from tests.unit.trainer.torchreids import torchreids
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "reid.yaml"
@@ -39,28 +36,8 @@ def sightings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def results(tmp_path_factory: pytest.TempPathFactory, sightings: Path) -> Path:
     """What `modelyard train` leaves of the example with fewer animals and epochs, with the network forbidden."""
     root = tmp_path_factory.mktemp("reid")
-    settings = [
-        *("--set", f"training.epochs={EPOCHS}", "--set", "training.evaluateEvery=8"),
-        *("--set", "reid.rerank={}", "--set", "export.0.opset=14"),
-    ]
-    ended = subprocess.run(
-        [
-            *("unshare", "--net", sys.executable, "-c", NO_NETWORK, "train", str(EXAMPLE), *settings),
-            *("--dataset", str(sightings), "--output", "out", "--scratch", "scratch"),
-        ],
-        cwd=root,
-        env={**os.environ, "HOME": str(root / "home"), "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert not (root / "home").exists()
-    return root / "out"
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
+    settings = (f"training.epochs={EPOCHS}", "training.evaluateEvery=8", "reid.rerank={}", "export.0.opset=14")
+    return train_offline(root, EXAMPLE, sightings, *settings)
 
 
 def test_it_learned_and_says_so(results: Path) -> None:

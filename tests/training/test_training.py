@@ -5,12 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -21,6 +16,7 @@ from modelyard_trainer.files import parse_checksums, sha256
 from PIL import Image
 
 from examples.digits.make_dataset import NAMES, make
+from tests.training.offline import read_json, train_offline
 
 EPOCHS = 2
 MANIFEST = f"""
@@ -47,43 +43,18 @@ spec:
   formatPriorities: [onnx, torchscript]
   artifacts: {{s3: {{uri: s3://models/}}}}
 """
-# Ends the process at the first connection to anything but a local socket, and at the first name that is looked up.
-NO_NETWORK = """
-import socket, sys
-def refuse(event, arguments):
-    if event == 'socket.getaddrinfo' or (event == 'socket.connect' and isinstance(arguments[1], tuple)):
-        raise SystemExit(f'network: {event} {arguments[1:] if event == "socket.connect" else arguments}')
-sys.addaudithook(refuse)
-from modelyard_cli.main import main
-main()
-"""
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `modelyard train` leaves, with the network forbidden and the data set read-only."""
     root = tmp_path_factory.mktemp("training")
     make(root / "digits", images=32, size=96, seed=1)
     before = {path: path.stat().st_mtime_ns for path in sorted((root / "digits").rglob("*"))}
     (root / "run.yaml").write_text(MANIFEST)
-    command = ["train", "run.yaml", "--dataset", "digits", "--output", "out", "--scratch", "scratch"]
-    environment = {**os.environ, "HOME": str(root / "home"), "COLUMNS": "120"}
-    ended = subprocess.run(
-        ["unshare", "--net", sys.executable, "-c", NO_NETWORK, *command],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    out = train_offline(root, Path("run.yaml"), Path("digits"))
     assert {path: path.stat().st_mtime_ns for path in sorted((root / "digits").rglob("*"))} == before
-    assert not (root / "home").exists()
-    yield root / "out"
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
+    return out
 
 
 def test_everything_is_there_and_matches_its_checksum(results: Path) -> None:
