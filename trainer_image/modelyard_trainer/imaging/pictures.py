@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from modelyard_trainer.imaging.augment import Transform
 from modelyard_trainer.imaging.squares import Squares
@@ -63,8 +63,16 @@ def collate(pictures: list[Numbered]) -> tuple[Tensor, Tensor]:
 
 def as_input(pictures: Tensor, device: torch.device) -> Tensor:
     """Bytes as what networks take: 32-bit floats from 0 to 1, on the device."""
-    layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
-    return pictures.to(device, non_blocking=True).to(torch.float32, memory_format=layout).div_(255)
+    return pictures.to(device, non_blocking=True).to(torch.float32, memory_format=_layout(device)).div_(255)
+
+
+def put_on(device: torch.device, network: nn.Module) -> None:
+    """A network's weights to the device, in the layout that its input has there."""
+    network.to(device, memory_format=_layout(device))  # type: ignore[call-overload]
+
+
+def _layout(device: torch.device) -> torch.memory_format:
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
 
 def _planes(square: NDArray[np.uint8]) -> Tensor:

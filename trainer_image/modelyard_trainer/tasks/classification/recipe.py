@@ -11,7 +11,7 @@ from torch import Tensor
 
 from modelyard_trainer.dataset.model import CheckedDataset, Picture
 from modelyard_trainer.imaging.augment import augmentation
-from modelyard_trainer.imaging.pictures import TrainingPictures, collate
+from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
 from modelyard_trainer.imaging.squares import Squares, squares
 from modelyard_trainer.loop.batches import without_a_lone_picture
 from modelyard_trainer.loop.drawing import Purpose, draw_from
@@ -42,7 +42,7 @@ def recipe_of(
     on = torch.device(device)
     draw_from(training.seed, Purpose.WEIGHTS, 0, 0)
     model = build(spec.model.architecture, len(data.classes), training.image_size, block.dropout)
-    model = model.to(on, memory_format=torch.channels_last) if on.type == "cuda" else model.to(on)  # type: ignore[call-overload]
+    put_on(on, model)
     validation = examiner(context, block, data.validation, len(data.classes), on, workers=workers)
 
     def write(path: Path, epoch: int, metrics: Mapping[str, float], weights: Mapping[str, Tensor]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from modelyard_trainer.dataset.model import CheckedDataset, Picture
 from modelyard_trainer.embeddings.extract import Extractor
 from modelyard_trainer.imaging.augment import augmentation
-from modelyard_trainer.imaging.pictures import TrainingPictures, collate
+from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
 from modelyard_trainer.imaging.squares import Squares, squares
 from modelyard_trainer.loop.batches import without_a_lone_picture
 from modelyard_trainer.loop.drawing import Purpose, draw_from
@@ -48,7 +48,7 @@ def recipe_of(
     on = torch.device(device)
     draw_from(training.seed, Purpose.WEIGHTS, 0, 0)
     model = build(spec.model.architecture, block, len(data.classes), training.image_size)
-    model = model.to(on, memory_format=torch.channels_last) if on.type == "cuda" else model.to(on)  # type: ignore[call-overload]
+    put_on(on, model)
     validation = examiner(context, block, data.validation, on, workers=workers)
 
     def write(path: Path, epoch: int, metrics: Mapping[str, float], weights: Mapping[str, Tensor]) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from modelyard_trainer.dataset.model import Picture
 from modelyard_trainer.dataset.reid import ReidDataset, Target
 from modelyard_trainer.embeddings.extract import Extractor
-from modelyard_trainer.imaging.pictures import TrainingPictures, collate
+from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
 from modelyard_trainer.imaging.squares import Squares, squares
 from modelyard_trainer.loop.batches import without_a_lone_picture
 from modelyard_trainer.loop.drawing import Purpose, draw_from
@@ -46,7 +46,7 @@ def recipe_of(context: TaskContext, block: Reid, data: ReidDataset, device: str,
         normalize=block.normalize,
         unit=block.distance is Distance.COSINE,
     )
-    model = model.to(on, memory_format=torch.channels_last) if on.type == "cuda" else model.to(on)  # type: ignore[call-overload]
+    put_on(on, model)
 
     def write(path: Path, epoch: int, metrics: Mapping[str, float], weights: Mapping[str, Tensor]) -> None:
         Checkpoint(
