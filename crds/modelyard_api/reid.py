@@ -223,8 +223,8 @@ class Reid(ApiModel):
     load_train_targets: Annotated[bool, Field(description="Train on bounding_box_train of the targets as well.")] = (
         False
     )
-    height: Annotated[int, Field(ge=32, le=2048, multiple_of=16, description="Height of the pictures in pixels.")] = 256
-    width: Annotated[int, Field(ge=16, le=2048, multiple_of=16, description="Width of the pictures in pixels.")] = 128
+    height: Annotated[int, Field(ge=32, le=2048, description="Height of the pictures in pixels.")] = 256
+    width: Annotated[int, Field(ge=16, le=2048, description="Width of the pictures in pixels.")] = 128
     normalize: Annotated[
         bool,
         Field(description="Subtract ImageNet's mean and divide by its deviation, in the network itself."),

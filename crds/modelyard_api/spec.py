@@ -335,7 +335,10 @@ class ImageCache(StrEnum):
     DISK = "disk"
 
 
-DETECTION_IMAGE_SIZE = 640
+DETECTION_IMAGE_SIZE, DETECTION_STRIDE = 640, 32
+"""Pixels of a side, and what divides it in every detector that there is."""
+SMALLEST_SIDE = 8
+"""Pixels of the smallest square; which ones a network can look at, it says itself."""
 
 
 class Training(ApiModel):
@@ -399,11 +402,10 @@ class Training(ApiModel):
     image_size: Annotated[
         int,
         Field(
-            ge=32,
+            ge=SMALLEST_SIDE,
             le=8192,
-            multiple_of=32,
-            description="Side in pixels of the square that pictures are made to; a multiple of 32. The default is "
-            "detection's: other tasks must say theirs.",
+            description="Side in pixels of the square that pictures are made to; for detection a multiple of "
+            f"{DETECTION_STRIDE}. The default is detection's: classification and face-id must say theirs.",
         ),
     ] = DETECTION_IMAGE_SIZE
     optimizer: Annotated[Optimizer, Field(description="How weights are updated.")] = Optimizer()
@@ -817,6 +819,12 @@ SPEC_RULES = (
         holds=lambda spec: (
             spec.classification is None or spec.dataset.validation_split + spec.classification.test_split < 1
         ),
+    ),
+    Rule(
+        f"self.task != 'detection' || self.training.imageSize % {DETECTION_STRIDE} == 0",
+        f"must be a multiple of {DETECTION_STRIDE} for detection, whose networks halve pictures five times",
+        path=".training.imageSize",
+        holds=lambda spec: spec.task is not Task.DETECTION or spec.training.image_size % DETECTION_STRIDE == 0,
     ),
     Rule(
         f"!(self.task in ['classification', 'face-id']) || self.training.imageSize != {DETECTION_IMAGE_SIZE}",

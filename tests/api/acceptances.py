@@ -224,6 +224,9 @@ ACCEPTED = (
         },
     ),
     Acceptance("as little as can be said of a face identification", FACE_ID),
+    Acceptance("faces of 112 pixels", {**FACE_ID, "spec.training.imageSize": 112}),
+    Acceptance("digits of 28 pixels", {**CLASSIFICATION, "spec.training.imageSize": 28}),
+    Acceptance("persons of 140 x 60 pixels", {**REID, "spec.reid": {"height": 140, "width": 60}}),
     Acceptance("a linear head", {**FACE_ID, "spec.faceId": {"head": "linear"}}),
     Acceptance(
         "a face identification with everything",

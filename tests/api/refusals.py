@@ -207,6 +207,12 @@ BY_RULES = (
         "must leave pictures to train on: spec.dataset.validationSplit and it must be below 1 together",
     ),
     Refusal(
+        "a side that no detector's stride divides",
+        {"spec.training.imageSize": 650},
+        "spec.training.imageSize",
+        "must be a multiple of 32 for detection, whose networks halve pictures five times",
+    ),
+    Refusal(
         "a classification of pictures as large as detection's",
         {**CLASSIFICATION, "spec.training.imageSize": ABSENT},
         "spec.training.imageSize",
@@ -781,10 +787,10 @@ BY_THE_SCHEMA = (
         "must be of type integer",
     ),
     Refusal(
-        "a side that no stride divides",
-        {"spec.training.imageSize": 650},
+        "a picture of seven pixels",
+        {"spec.training.imageSize": 7},
         "spec.training.imageSize",
-        "should be a multiple of 32",
+        "should be greater than or equal to 8",
     ),
     Refusal(
         "an optimizer that drops the learning rate",

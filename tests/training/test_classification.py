@@ -20,7 +20,8 @@ import onnxruntime
 import pytest
 import torch
 import yaml
-from modelyard_api.outcome import ExitCode
+from modelyard_api.outcome import ExitCode, Reason
+from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import parse_checksums, sha256
 from modelyard_trainer.tasks.classification.architecture import COIN_CLIP, architectures, build
 from PIL import Image
@@ -194,6 +195,13 @@ def test_networks_take_pictures_of_the_size_that_was_asked_for(name: str, side: 
         assert model(torch.zeros(2, 3, side, side)).shape == (2, 5)
     if name == COIN_CLIP:
         assert model.backbone.head.in_features == 512
+
+
+def test_any_side_will_do_that_leaves_a_network_something_to_look_at() -> None:
+    assert build("test_resnet", 5, 28).training
+    with pytest.raises(RunError, match=r"imageSize: densenet121 cannot look at pictures of 28 x 28 pixels: ") as ended:
+        build("densenet121", 5, 28)
+    assert ended.value.reason is Reason.SPEC_INVALID
 
 
 def test_a_name_that_timm_does_not_know_ends_at_once_with_the_nearest(tmp_path: Path, digits: Path) -> None:

@@ -24,7 +24,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "classification": {
         "task": "classification",
         "model": {"architecture": "test_resnet"},
-        "training": {"epochs": 2, "batchSize": 8, "imageSize": 32, "schedule": {"warmupEpochs": 0}, "seed": 3},
+        "training": {"epochs": 2, "batchSize": 8, "imageSize": 28, "schedule": {"warmupEpochs": 0}, "seed": 3},
         "classification": {"testSplit": 0.2},
     },
     "detection": {

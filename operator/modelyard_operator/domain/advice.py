@@ -7,14 +7,15 @@ import re
 from modelyard_api.outcome import Reason
 from modelyard_api.quantity import quantity
 from modelyard_api.recovery import OnFailure
-from modelyard_api.spec import ImageCache, MixedPrecision, TrainingRunSpec
+from modelyard_api.reid import Reid
+from modelyard_api.spec import DETECTION_STRIDE, SMALLEST_SIDE, ImageCache, MixedPrecision, Task, TrainingRunSpec
 from modelyard_api.status import Attempt
 
 from modelyard_operator.domain.terms import Terms, cache_of, step_size, workers_of
 
 _SIZED = re.compile(r"(?P<family>yolo(?:v5|v8|v10|11|12|26))(?P<size>[smlx])(?P<rest>6?u?)")
 _SMALLER = {"x": "l", "l": "m", "m": "s", "s": "n"}
-_STRIDE = 32
+_FEWER = 4 / 5
 _MIB, _GIB = 2**20, 2**30
 
 
@@ -98,9 +99,7 @@ def _less_to_compute(spec: TrainingRunSpec, ended: Attempt) -> list[str]:
     training, found = spec.training, []
     if ended.batch_size > 1:
         found.append(f"training.batchSize {ended.batch_size // 2} instead of {ended.batch_size}")
-    size = training.image_size * 4 // 5 // _STRIDE * _STRIDE
-    if size:
-        found.append(f"training.imageSize {size} instead of {training.image_size}")
+    found += _smaller_pictures(spec)
     architecture = spec.model.architecture
     sized = _SIZED.fullmatch(architecture)
     if sized is not None:
@@ -109,6 +108,16 @@ def _less_to_compute(spec: TrainingRunSpec, ended: Attempt) -> list[str]:
     if training.amp is MixedPrecision.DISABLED and spec.resources.gpus:
         found.append("training.amp bf16")
     return found
+
+
+def _smaller_pictures(spec: TrainingRunSpec) -> list[str]:
+    if spec.task is Task.REID:
+        block = spec.reid or Reid()
+        return [f"smaller reid.height and reid.width than {block.height} x {block.width}"]
+    size = spec.training.image_size
+    step = DETECTION_STRIDE if spec.task is Task.DETECTION else 1
+    smaller = int(size * _FEWER) // step * step
+    return [f"training.imageSize {smaller} instead of {size}"] if smaller >= SMALLEST_SIDE else []
 
 
 def _less_to_load(spec: TrainingRunSpec, ended: Attempt) -> list[str]:

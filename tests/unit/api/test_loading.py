@@ -50,7 +50,6 @@ SENTENCES: dict[str, tuple[Changes, str]] = {
     "epochs as a text": ({"spec.training.epochs": "3"}, "spec.training.epochs: must be a whole number"),
     "half an epoch": ({"spec.training.epochs": 0.5}, "spec.training.epochs: must be a whole number"),
     "two sides": ({"spec.training.imageSize": [640, 480]}, "spec.training.imageSize: must be a whole number"),
-    "an odd side": ({"spec.training.imageSize": 650}, "spec.training.imageSize: must be a multiple of 32"),
     "optimizer auto": (
         {"spec.training.optimizer.name": "auto"},
         "spec.training.optimizer.name: must be 'AdamW', 'Adam', 'Adamax', 'NAdam', 'RAdam', 'RMSProp' or 'SGD'",

@@ -105,6 +105,16 @@ class TestGpuMemory:
         world = runs_out(a_run(training=training).begun())
         assert (world.status.message or "").endswith("what would help: a GPU with more memory")
 
+    def test_smaller_pictures_are_those_of_the_task(self) -> None:
+        faces: dict[str, Any] = {"task": "face-id", "training": {"imageSize": 112}}
+        persons: dict[str, Any] = {"task": "reid", "reid": {"height": 256, "width": 128}}
+        for spec, advice in (
+            ({**faces, "dataset": {"format": "image-folder"}}, "training.imageSize 89 instead of 112"),
+            ({**persons, "dataset": {"format": "market1501"}}, "smaller reid.height and reid.width than 256 x 128"),
+        ):
+            world = runs_out(a_run(**spec, recovery={"oom": {"action": "fail"}}).begun())
+            assert advice in (world.status.message or "")
+
     def test_a_smaller_batch_stays_after_an_interruption(self) -> None:
         world = runs_out(a_run().begun()).looked_at().pod_running().heard(epoch=3).looked_at()
         world.pod_disrupted().pod_exits(12).looked_at().looked_at()

@@ -85,7 +85,7 @@ class Backbone:
 
 
 def backbone(name: str, outputs: int, image_size: int, **options: Any) -> Backbone:
-    """A backbone at a random start, from torch's generator.
+    """A backbone at a random start, from torch's generator. It is tried on one picture.
 
     Args:
         name: of the architecture.
@@ -94,7 +94,7 @@ def backbone(name: str, outputs: int, image_size: int, **options: Any) -> Backbo
         options: what timm's function takes beside them.
 
     Raises:
-        RunError: SpecInvalid; it cannot be built for pictures of that size, or not with these options.
+        RunError: SpecInvalid; it cannot be built for pictures of that size or look at them, or not with these options.
     """
     import timm  # noqa: PLC0415 - seconds
 
@@ -113,8 +113,26 @@ def backbone(name: str, outputs: int, image_size: int, **options: Any) -> Backbo
         raise RunError(
             Reason.SPEC_INVALID, f"spec.model.architecture: {name} cannot be built{asked}: {first}"
         ) from error
+    _try(name, network, image_size)
     mean, std = (config.mean, config.std) if config is not None else ((0.5,) * 3, (0.5,) * 3)
     return Backbone(network, mean, std, outputs or network.head_hidden_size)
+
+
+def _try(name: str, network: nn.Module, image_size: int) -> None:
+    """What halves its picture until nothing is left says so in its first step, and then in words of its own."""
+    import torch  # noqa: PLC0415 - seconds
+
+    network.eval()
+    try:
+        with torch.no_grad():
+            network(torch.zeros(1, 3, image_size, image_size))
+    except (ValueError, AssertionError, RuntimeError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise RunError(
+            Reason.SPEC_INVALID,
+            f"spec.training.imageSize: {name} cannot look at pictures of {image_size} x {image_size} pixels: {first}",
+        ) from error
+    network.train()
 
 
 def _folder() -> Path:
