@@ -11,12 +11,15 @@ from modelyard_api.outcome import Reason
 
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.tasks.base import BEST, Fit, TaskContext
-from modelyard_trainer.weights.matching import match, nearest, shapes_of
-from modelyard_trainer.weights.model import FetchedWeights
+from modelyard_trainer.weights.matching import match, nearest, shape_text, shapes_of, with_shape
+from modelyard_trainer.weights.model import FetchedWeights, shortened
 from modelyard_trainer.weights.reading import Weights, read_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_CLASSES = 8
+"""Named where those of two sides differ."""
 
 
 class PublishedWeights(Protocol):
@@ -78,8 +81,8 @@ def adopt(
     if classes is not None and file.classes != classes:
         raise RunError(
             Reason.WEIGHTS_DO_NOT_FIT,
-            f"{fetched.origin} knows the classes {_short(file.classes)}, and the data set has {_short(classes)}; the "
-            "same ones in the same order would be right",
+            f"{fetched.origin} knows the classes {shortened(file.classes, _CLASSES)}, and the data set has "
+            f"{shortened(classes, _CLASSES)}; the same ones in the same order would be right",
         )
     trained_at, wanted = getattr(file, "image_size", None), context.document.spec.training.image_size
     if trained_at is not None and trained_at != wanted:
@@ -126,22 +129,16 @@ def whole(network: Mapping[str, Tensor], weights: Weights, fetched: FetchedWeigh
     Raises:
         RunError: WeightsDoNotFit; it lacks one.
     """
-    wanted = shapes_of(network)
-    found = match(wanted, shapes_of(weights.tensors))
+    wanted, there = shapes_of(network), shapes_of(weights.tensors)
+    found = match(wanted, there)
     lacking = [*found.resized, *found.missing]
     if lacking:
         first = lacking[0]
-        near = found.resized.get(first) or nearest(first, list(weights.tensors))
-        shape = "x".join(map(str, weights.tensors[near].shape)) if near else ""
+        near = found.resized.get(first) or nearest(first, there)
         raise RunError(
             Reason.WEIGHTS_DO_NOT_FIT,
-            f"{fetched.origin} has no {first} of {'x'.join(map(str, wanted[first]))} for {name} with the data set's "
-            f"classes; nearest is {near} ({shape}); only whole weights can be measured and exported",
+            f"{fetched.origin} has no {first} of {shape_text(wanted[first])} for {name} with the data set's "
+            f"classes; nearest is {with_shape(near, there)}; only whole weights can be measured and exported",
         )
     tensors = {each: weights.tensors[other] for each, other in found.taken.items()}
     return {each: tensor.float() if tensor.is_floating_point() else tensor for each, tensor in tensors.items()}
-
-
-def _short(names: tuple[str, ...]) -> str:
-    text = ", ".join(names[:8])
-    return f"{text} and {len(names) - 8} more" if len(names) > 8 else text

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.loop.freezing import Stages
 from modelyard_trainer.tasks.base import TaskContext
-from modelyard_trainer.weights.matching import match, nearest, shapes_of
+from modelyard_trainer.weights.matching import match, nearest, shapes_of, with_shape
 from modelyard_trainer.weights.model import FetchedWeights, Start
 from modelyard_trainer.weights.reading import Weights, read_weights
 
@@ -101,10 +101,10 @@ def _copy_rows(own: Tensor, other: Tensor, classes: Sequence[str], known: Sequen
 
 
 def _does_not_fit(fetched: FetchedWeights, name: str, missing: Sequence[str], of: int, weights: Weights) -> RunError:
-    near = nearest(missing[0], list(weights.tensors))
-    shape = "x".join(map(str, weights.tensors[near].shape)) if near else ""
+    there = shapes_of(weights.tensors)
+    near = with_shape(nearest(missing[0], there), there)
     return RunError(
         Reason.WEIGHTS_DO_NOT_FIT,
         f"{fetched.origin} does not fit {name}: it has {of - len(missing)} of the {of} tensors of its backbone, by "
-        f"name and shape; nearest to {missing[0]} is {near} ({shape}); weights of {name} would be right",
+        f"name and shape; nearest to {missing[0]} is {near}; weights of {name} would be right",
     )

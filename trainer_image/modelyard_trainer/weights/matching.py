@@ -62,6 +62,16 @@ def nearest(name: str, others: Collection[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, others, n=1, cutoff=0.0)), None)
 
 
+def with_shape(name: str | None, shapes: Mapping[str, Shape]) -> str:
+    """A tensor as messages name it, such as `fc.weight (10x512)`; `none` where there is none."""
+    return f"{name} ({shape_text(shapes[name])})" if name else "none"
+
+
+def shape_text(shape: Shape) -> str:
+    """Such as 10x512."""
+    return "x".join(map(str, shape))
+
+
 def _bare(names: Mapping[str, Shape]) -> Iterator[dict[str, str]]:
     """The names without more and more of what most of them begin with, each to the name that it is."""
     current = {name: name for name in names}

@@ -70,7 +70,7 @@ class Start:
         return cls(*counted, *(tuple(state[names]) for names in ("adapted", "anew", "leftOut")))
 
 
-def shortened(names: tuple[str, ...]) -> str:
+def shortened(names: tuple[str, ...], most: int = _NAMED) -> str:
     """A few of them, and how many more there are."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
