@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from modelyard_api.classification import Classification
@@ -11,7 +11,7 @@ from modelyard_api.outcome import Reason
 from modelyard_api.spec import Dataset, DatasetFormat
 
 from modelyard_trainer.dataset.image_folder import read_image_folder
-from modelyard_trainer.dataset.labelled import SIDES, Labelled, LabelledPictures
+from modelyard_trainer.dataset.labelled import SIDES, Labelled, LabelledPictures, untrained
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects, Picture
 from modelyard_trainer.dataset.reading import Tell, Unchecked, check_all, nobody
 from modelyard_trainer.dataset.split import at_most, draw_of, lowest, share_of, split_by_seed
@@ -70,7 +70,7 @@ def check_classification(
         test=tuple(pictures[name] for name in sides["test"]),
         digest=fetched.digest,
         split_by_seed=found.sides is None or "val" not in found.sides.values(),
-        notices=(*found.notices, *_notices(classes, counts)),
+        notices=(*found.notices, *untrained("classes", classes, counts)),
     )
 
 
@@ -162,11 +162,3 @@ def _with_angle(picture: Picture, angle: float | None) -> Picture:
     if angle is None:
         return picture
     return Picture(picture.name, picture.path, picture.width, picture.height, picture.objects, angle)
-
-
-def _notices(classes: Sequence[str], counts: Mapping[str, int]) -> list[str]:
-    without = [name for name in classes if not counts.get(name)]
-    if not without:
-        return []
-    shown = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
-    return [f"{len(without)} of {len(classes)} classes have no training picture: {shown}"]

@@ -11,7 +11,7 @@ from modelyard_api.outcome import Reason
 from modelyard_api.spec import Dataset
 
 from modelyard_trainer.dataset.image_folder import read_image_folder
-from modelyard_trainer.dataset.labelled import SIDES, Labelled
+from modelyard_trainer.dataset.labelled import SIDES, Labelled, untrained
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects
 from modelyard_trainer.dataset.reading import Tell, Unchecked, check_all, nobody
 from modelyard_trainer.dataset.split import at_most, lowest, share_of
@@ -139,7 +139,4 @@ def _notices(
             f"{len(counts) - len(enough)} of {len(counts)} identities have fewer than "
             f"{block.min_images_per_identity} pictures and were left out, {left_out} pictures in all"
         )
-    without = [name for name in classes if name not in trained]
-    if without:
-        shown = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
-        yield f"{len(without)} of {len(classes)} identities have no training picture: {shown}"
+    yield from untrained("identities", classes, trained)

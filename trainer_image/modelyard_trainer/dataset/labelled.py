@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 SIDES = ("train", "val", "test")
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,17 @@ class LabelledPictures:
     sides: Mapping[str, str] | None = None
     """Name to one of SIDES where the data set is split; None where it is to be split."""
     notices: tuple[str, ...] = field(default=())
+
+
+def untrained(what: str, names: Sequence[str], trained: Container[str]) -> Iterator[str]:
+    """A notice where some have no picture to learn from.
+
+    Args:
+        what: they are: classes, identities.
+        names: of all.
+        trained: those that training pictures show.
+    """
+    without = [name for name in names if name not in trained]
+    if without:
+        shown = ", ".join(without[:_SHOWN]) + (", ..." if len(without) > _SHOWN else "")
+        yield f"{len(without)} of {len(names)} {what} have no training picture: {shown}"
