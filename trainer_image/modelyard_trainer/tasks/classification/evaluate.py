@@ -8,9 +8,9 @@ from modelyard_api.classification import Classification
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.tasks.base import BEST, Evaluation, Fit, TaskContext
 from modelyard_trainer.tasks.classification.checkpoint import Checkpoint, build_model
-from modelyard_trainer.tasks.classification.learner import Found
 from modelyard_trainer.tasks.classification.recipe import examiner
 from modelyard_trainer.tasks.plots import draw_confusion, draw_curves, drawn
+from modelyard_trainer.tasks.sides import examine_sides, metrics_of
 
 
 def evaluate(context: TaskContext, block: Classification, data: CheckedDataset, fit: Fit) -> Evaluation:
@@ -20,14 +20,11 @@ def evaluate(context: TaskContext, block: Classification, data: CheckedDataset, 
     """
     device = torch.device(fit.device)
     model = build_model(Checkpoint.load(context.results / BEST)).to(device)
-    sides = {"validation": data.validation, **({"test": data.test} if data.test else {})}
-    found: dict[str, Found] = {}
-    for name, pictures in sides.items():
-        examine = examiner(context, block, pictures, len(data.classes), device, name=name)
-        try:
-            found[name] = examine.examine(model)
-        finally:
-            examine.close()
+    found = examine_sides(
+        data,
+        lambda name, pictures: examiner(context, block, pictures, len(data.classes), device, name=name),
+        lambda examiner: examiner.examine(model),
+    )
     last = list(found)[-1]
     scores = found[last].scores
     folder = context.results / "plots"
@@ -41,9 +38,7 @@ def evaluate(context: TaskContext, block: Classification, data: CheckedDataset, 
         },
         folder,
     )
-    metrics = found["validation"].metrics()
-    if "test" in found:
-        metrics |= {f"test/{name}": value for name, value in found["test"].metrics().items()}
+    metrics = metrics_of(found)
     first = block.metric.value
     return Evaluation(
         metrics={first: metrics[first], **metrics}, per_class=scores.per_class(data.classes), notices=notices

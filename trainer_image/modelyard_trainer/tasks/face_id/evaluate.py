@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -14,10 +15,10 @@ from modelyard_trainer.embeddings.plots import draw_roc, draw_similarities
 from modelyard_trainer.tasks.base import BEST, Evaluation, Fit, TaskContext
 from modelyard_trainer.tasks.classification.learner import labels_of
 from modelyard_trainer.tasks.face_id.checkpoint import Checkpoint, build_model
-from modelyard_trainer.tasks.face_id.learner import Found
 from modelyard_trainer.tasks.face_id.network import Identifier
 from modelyard_trainer.tasks.face_id.recipe import examiner, extractor
 from modelyard_trainer.tasks.plots import draw_confusion, draw_curves, drawn
+from modelyard_trainer.tasks.sides import examine_sides, metrics_of
 
 VERIFICATION_FILE = "verification.json"
 MOST_SHOWN = 1000
@@ -31,14 +32,11 @@ def evaluate(context: TaskContext, block: FaceId, data: CheckedDataset, fit: Fit
     """
     device = torch.device(fit.device)
     model = build_model(Checkpoint.load(context.results / BEST)).to(device)
-    sides = {"validation": data.validation, **({"test": data.test} if data.test else {})}
-    found: dict[str, Found] = {}
-    for name, pictures in sides.items():
-        examine = examiner(context, block, pictures, device, name=name)
-        try:
-            found[name] = examine.examine(model)
-        finally:
-            examine.close()
+    found = examine_sides(
+        data,
+        lambda name, pictures: examiner(context, block, pictures, device, name=name),
+        lambda examiner: examiner.examine(model),
+    )
     last, classes = list(found)[-1], len(data.classes)
     scores = found[last].scores(classes) if classes <= MOST_SHOWN else None
     folder = context.results / "plots"
@@ -49,9 +47,7 @@ def evaluate(context: TaskContext, block: FaceId, data: CheckedDataset, fit: Fit
     if scores is not None:
         matrix = scores.confusion.T
         plots["confusion_matrix.png"] = lambda path: draw_confusion(matrix, data.classes, path, f"{last} pictures")
-    metrics = found["validation"].metrics()
-    if "test" in found:
-        metrics |= {f"test/{name}": value for name, value in found["test"].metrics().items()}
+    metrics = metrics_of(found)
     verification = _verify(context, block, data, model, device)
     roc = verification.roc
     if roc is not None:
@@ -73,9 +69,6 @@ def _verify(
 ) -> Verification:
     if not data.held_out:
         return Verification()
-    embed = extractor(context, block, data.held_out, device)
-    try:
+    with closing(extractor(context, block, data.held_out, device)) as embed:
         embeddings = embed.embed(model.embedder)
-    finally:
-        embed.close()
     return verification_of(embeddings.cpu().numpy(), labels_of(data.held_out).numpy())
