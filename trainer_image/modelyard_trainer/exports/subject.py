@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +21,22 @@ Runner = Callable[[Images], Output]
 """Runs a network, in whichever file it is."""
 _BATCH = 4
 """Pictures that a file whose batch size is open is tried with."""
+
+
+class Trained(Protocol):
+    """What the published weights of every task say of themselves."""
+
+    @property
+    def architecture(self) -> str:
+        """Its name."""
+
+    @property
+    def epoch(self) -> int:
+        """That they are of."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """After that epoch."""
 
 
 class Subject(ABC):
@@ -64,6 +81,32 @@ class Subject(ABC):
         may be of any size: a runner whose file takes one picture alone takes them one by one.
         """
 
+    def described(self, trained: Trained, task: str, resize: str, **preprocessing: object) -> dict[str, str]:
+        """What stands in the files of every task: what it is, what its input must be, and what it is worth.
+
+        Args:
+            trained: the published weights.
+            task: as those who read the file call it.
+            resize: how a picture comes to its size.
+            preprocessing: what else is to be said of the input, or otherwise.
+        """
+        said = {
+            "color": "RGB",
+            "layout": "NCHW",
+            "range": [0, 1],
+            "size": list(self.size),
+            "resize": resize,
+            "interpolation": "bilinear, antialiased",
+            "normalisation": "in the network",
+            **preprocessing,
+        }
+        return {
+            "description": f"{trained.architecture}, epoch {trained.epoch}",
+            "task": task,
+            "preprocessing": json.dumps(said),
+            "metric": json.dumps({"name": self.metric, "value": trained.metrics.get(self.metric), "of": "validation"}),
+        }
+
     def traceable(self, *, dynamic: bool) -> Any:
         """The module that is traced for ONNX and TorchScript; `dynamic` where sizes stay open."""
         del dynamic
@@ -94,3 +137,8 @@ class Subject(ABC):
         """Largest absolute difference of two outputs of the same shape, all numbers, for these inputs."""
         del images
         return float(np.abs(one - other).max())
+
+
+def labels_of(classes: Sequence[str]) -> str:
+    """What outputs mean, as JSON: number to name."""
+    return json.dumps({str(number): name for number, name in enumerate(classes)})

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import torch
 from modelyard_api.classification import Classification
@@ -15,7 +13,7 @@ from torch import Tensor, nn
 
 from modelyard_trainer.dataset.model import CheckedDataset, Picture
 from modelyard_trainer.exports.picking import MOST_JUDGED, strided
-from modelyard_trainer.exports.subject import Images, Runner, Subject
+from modelyard_trainer.exports.subject import Images, Runner, Subject, labels_of
 from modelyard_trainer.imaging.squares import as_planes, read_square
 from modelyard_trainer.tasks.base import BEST, TaskContext
 from modelyard_trainer.tasks.classification.checkpoint import Checkpoint, build_model
@@ -60,23 +58,10 @@ class TrainedClassifier(Subject):
         """Its labels, and what its input must be."""
         del dynamic  # the graph says so itself
         checkpoint, table = self._checkpoint, self._block.table
-        preprocessing: dict[str, Any] = {
-            "color": "RGB",
-            "layout": "NCHW",
-            "range": [0, 1],
-            "size": [checkpoint.image_size, checkpoint.image_size],
-            "resize": checkpoint.resize,
-            "interpolation": "bilinear, antialiased",
-            "normalisation": "in the network",
-        }
+        region: dict[str, object] = {}
         if table is not None and table.roi is not None:
-            preprocessing["region"] = {"name": table.roi.region, "padding": table.roi.padding}
+            region = {"region": {"name": table.roi.region, "padding": table.roi.padding}}
         return {
-            "description": f"{checkpoint.architecture}, epoch {checkpoint.epoch}",
-            "task": "classification",
-            "labels": json.dumps({str(number): name for number, name in enumerate(checkpoint.classes)}),
-            "preprocessing": json.dumps(preprocessing),
-            "metric": json.dumps(
-                {"name": self.metric, "value": checkpoint.metrics.get(self.metric), "of": "validation"}
-            ),
+            **self.described(checkpoint, "classification", checkpoint.resize, **region),
+            "labels": labels_of(checkpoint.classes),
         }

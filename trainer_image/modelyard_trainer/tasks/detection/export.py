@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -18,7 +17,7 @@ from ultralytics.utils.patches import imread
 
 from modelyard_trainer.dataset.model import CheckedDataset, Picture
 from modelyard_trainer.exports.picking import MOST_JUDGED, strided
-from modelyard_trainer.exports.subject import Images, Output, Runner, Subject
+from modelyard_trainer.exports.subject import Images, Output, Runner, Subject, labels_of
 from modelyard_trainer.tasks.base import BEST, TaskContext
 from modelyard_trainer.tasks.detection.checkpoint import Checkpoint, build_model
 from modelyard_trainer.tasks.detection.evaluate import examine
@@ -107,32 +106,18 @@ class TrainedDetector(Subject):
 
     def metadata(self, *, dynamic: bool) -> dict[str, str]:
         """What ultralytics and other runtimes look for in an exported file, and what ours says of every task."""
-        checkpoint, size = self._checkpoint, list(self.size)
+        checkpoint = self._checkpoint
+        resize = "letterbox, padded with 114"
         return {
-            "description": f"{checkpoint.architecture}, epoch {checkpoint.epoch}",
-            "task": "detect",
+            **self.described(checkpoint, "detect", resize, interpolation="bilinear", normalisation="none"),
             "stride": str(int(max(build_model(checkpoint).stride))),
             "batch": "1",
-            "imgsz": str(size),
+            "imgsz": str(list(self.size)),
             "names": str(dict(enumerate(checkpoint.classes))),
             "channels": "3",
             "end2end": "False",
             "dynamic": str(dynamic),
-            "labels": json.dumps({str(number): name for number, name in enumerate(checkpoint.classes)}),
-            "preprocessing": json.dumps(
-                {
-                    "color": "RGB",
-                    "layout": "NCHW",
-                    "range": [0, 1],
-                    "size": size,
-                    "resize": "letterbox, padded with 114",
-                    "interpolation": "bilinear",
-                    "normalisation": "none",
-                }
-            ),
-            "metric": json.dumps(
-                {"name": self.metric, "value": checkpoint.metrics.get(self.metric), "of": "validation"}
-            ),
+            "labels": labels_of(checkpoint.classes),
         }
 
 

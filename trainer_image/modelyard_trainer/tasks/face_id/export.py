@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from modelyard_trainer.dataset.model import CheckedDataset, Picture
 from modelyard_trainer.embeddings.subject import TrainedEmbedder
 from modelyard_trainer.exports.picking import MOST_JUDGED, strided
-from modelyard_trainer.exports.subject import Images, Runner
+from modelyard_trainer.exports.subject import Images, Runner, labels_of
 from modelyard_trainer.imaging.squares import as_planes, read_square
 from modelyard_trainer.tasks.base import BEST, TaskContext
 from modelyard_trainer.tasks.face_id.checkpoint import Checkpoint, build_embedder, build_model
@@ -65,19 +65,9 @@ class TrainedIdentifier(TrainedEmbedder):
         """What its input must be, and what its output is."""
         del dynamic  # the graph says so itself
         checkpoint = self._checkpoint
-        preprocessing = {
-            "color": "RGB",
-            "layout": "NCHW",
-            "range": [0, 1],
-            "size": [checkpoint.image_size, checkpoint.image_size],
-            "resize": checkpoint.resize,
-            "interpolation": "bilinear, antialiased",
-            "normalisation": "in the network",
-        }
         return {
-            "description": f"{checkpoint.architecture}, epoch {checkpoint.epoch}",
-            "task": "face-id",
-            "labels": json.dumps({str(number): name for number, name in enumerate(checkpoint.classes)}),
+            **self.described(checkpoint, "face-id", checkpoint.resize),
+            "labels": labels_of(checkpoint.classes),
             "embedding": json.dumps(
                 {
                     "size": checkpoint.embedding_size,
@@ -86,6 +76,4 @@ class TrainedIdentifier(TrainedEmbedder):
                     "trainedWith": checkpoint.head,
                 }
             ),
-            "preprocessing": json.dumps(preprocessing),
-            "metric": json.dumps({"name": METRIC, "value": checkpoint.metrics.get(METRIC), "of": "validation"}),
         }

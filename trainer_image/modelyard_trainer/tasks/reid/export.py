@@ -72,23 +72,9 @@ class TrainedReidentifier(TrainedEmbedder):
         """What its input must be, and how its output is compared."""
         del dynamic  # the graph says so itself
         checkpoint, unit = self._checkpoint, self._checkpoint.distance == "cosine"
-        preprocessing = {
-            "color": "RGB",
-            "layout": "NCHW",
-            "range": [0, 1],
-            "size": list(self.size),
-            "resize": "stretch",
-            "interpolation": "bilinear, antialiased",
-            "normalisation": "in the network",
-        }
         return {
-            "description": f"{checkpoint.architecture}, epoch {checkpoint.epoch}",
-            "task": "reid",
+            **self.described(checkpoint, "reid", RESIZE.value),
             "embedding": json.dumps({"normalised": "L2" if unit else "none", "distance": checkpoint.distance}),
-            "preprocessing": json.dumps(preprocessing),
-            "metric": json.dumps(
-                {"name": self.metric, "value": checkpoint.metrics.get(self.metric), "of": "validation"}
-            ),
         }
 
 
