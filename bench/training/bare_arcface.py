@@ -10,30 +10,14 @@ import timm
 import torch
 from modelyard_api.face_id import HeadName
 from modelyard_api.run_document import RunDocument
-from modelyard_trainer.dataset.model import CheckedDataset, Picture
-from PIL import Image
+from modelyard_trainer.dataset.model import CheckedDataset
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, normalize
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from bench.training.measured import Stopwatch
-
-
-class Pictures(Dataset[tuple[Tensor, int]]):
-    """Pictures from their files."""
-
-    def __init__(self, pictures: tuple[Picture, ...], steps: list[Any]) -> None:
-        self._pictures, self._transform = pictures, transforms.Compose([*steps, transforms.ToTensor()])
-
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        picture = self._pictures[index]
-        with Image.open(picture.path) as image:
-            tensor: Tensor = self._transform(image.convert("RGB"))
-        return tensor, int(picture.objects.classes[0])
+from bench.training.pictures import Pictures
 
 
 class ArcFace(nn.Module):
@@ -84,12 +68,16 @@ def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch
     )
     asked, side = training.optimizer, training.image_size
     optimizer = torch.optim.AdamW(model.parameters(), lr=asked.learning_rate, weight_decay=asked.weight_decay)
-    varied = [
-        transforms.RandomResizedCrop(side, scale=(block.augment.crop_area, 1)),
-        transforms.RandomHorizontalFlip(block.augment.horizontal_flip),
-    ]
+    varied = transforms.Compose(
+        [
+            transforms.RandomResizedCrop(side, scale=(block.augment.crop_area, 1)),
+            transforms.RandomHorizontalFlip(block.augment.horizontal_flip),
+            transforms.ToTensor(),
+        ]
+    )
+    plain = transforms.Compose([transforms.Resize((side, side)), transforms.ToTensor()])
     loader = DataLoader(Pictures(data.training, varied), document.batch_size, shuffle=True)
-    validation = DataLoader(Pictures(data.validation, [transforms.Resize((side, side))]), document.batch_size)
+    validation = DataLoader(Pictures(data.validation, plain), document.batch_size)
     steps = len(loader)
     warm = training.schedule.warmup_epochs * steps
     last = training.schedule.final_fraction

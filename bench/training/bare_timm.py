@@ -7,34 +7,17 @@ from pathlib import Path
 import timm
 import torch
 from modelyard_api.run_document import RunDocument
-from modelyard_trainer.dataset.model import CheckedDataset, Picture
-from PIL import Image
+from modelyard_trainer.dataset.model import CheckedDataset
 from sklearn.metrics import f1_score
 from timm.data.transforms_factory import create_transform
 from timm.loss.cross_entropy import LabelSmoothingCrossEntropy
 from timm.optim._optim_factory import create_optimizer_v2
 from timm.scheduler.cosine_lr import CosineLRScheduler
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from bench.training.measured import Stopwatch
-
-
-class Pictures(Dataset[tuple[Tensor, int]]):
-    """Pictures from their files, as timm's data set reads them."""
-
-    def __init__(self, pictures: tuple[Picture, ...], side: int) -> None:
-        self._pictures = pictures
-        self._transform = create_transform(side, is_training=False, crop_pct=1.0)
-
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        picture = self._pictures[index]
-        with Image.open(picture.path) as image:
-            tensor: Tensor = self._transform(image.convert("RGB"))
-        return tensor, int(picture.objects.classes[0])
+from bench.training.pictures import Pictures
 
 
 def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch: Path, threads: int) -> None:
@@ -57,7 +40,8 @@ def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch
     optimizer = create_optimizer_v2(
         model, opt=asked.name.value.lower(), lr=asked.learning_rate, weight_decay=asked.weight_decay
     )
-    loader = DataLoader(Pictures(data.training, training.image_size), document.batch_size, shuffle=True)
+    as_tensor = create_transform(training.image_size, is_training=False, crop_pct=1.0)
+    loader = DataLoader(Pictures(data.training, as_tensor), document.batch_size, shuffle=True)
     steps = len(loader)
     schedule = CosineLRScheduler(
         optimizer,
@@ -67,7 +51,7 @@ def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch
         t_in_epochs=False,
     )
     loss_of = LabelSmoothingCrossEntropy(block.label_smoothing)  # type: ignore[no-untyped-call]
-    validation = DataLoader(Pictures(data.validation, training.image_size), document.batch_size)
+    validation = DataLoader(Pictures(data.validation, as_tensor), document.batch_size)
     done = 0
     for _ in range(training.epochs):
         model.train()
