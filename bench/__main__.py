@@ -27,7 +27,7 @@ from rich.table import Table
 
 from bench.load import Api
 from bench.operator_process import operator_process
-from bench.scenarios import Figures, bare_jobs, burst, idle
+from bench.scenarios import Figures, bare_jobs, burst, by_hand, idle
 from bench.usage import usage
 
 REPOSITORY = Path(__file__).parents[1]
@@ -65,11 +65,14 @@ async def _measure(plane: BareControlPlane, folder: Path, runs: int, idle_runs: 
         shares = {name: usage(plane.daemons[name].pid).cpu_seconds for name in components}
         begun = time.monotonic()
         console.print(f"A burst of {runs} runs by {CREATORS} creators ...")
-        loads.append(await burst(api, runs, CREATORS))
+        figures, job = await burst(api, runs, CREATORS)
+        loads.append(figures)
         after, seconds = operator.usage(), time.monotonic() - begun
     cpu = {"operator": after.cpu_seconds - before.cpu_seconds} | {
         name: usage(plane.daemons[name].pid).cpu_seconds - spent for name, spent in shares.items()
     }
+    console.print(f"{runs} runs and their Jobs by {CREATORS} creators, without any operator ...")
+    loads.append(await by_hand(api, job, runs, CREATORS))
     for table in (_figures_table(loads), _writes_table(loads), _cpu_table(cpu, after.peak_mib, seconds)):
         console.print(table)
     return {

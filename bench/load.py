@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -47,22 +48,33 @@ class Load:
         self.timeline = Timeline()
         self._watches: list[asyncio.Task[None]] = []
 
-    async def create(self, path: str, body: JsonObject) -> None:
-        """POST one object, noting when the request was sent."""
-        self.timeline.requested[body["metadata"]["name"]] = time.monotonic()
-        async with self._session.post(self._api.url + path, json=body) as response:
+    async def create(self, path: str, body: JsonObject) -> str:
+        """POST one object, noting when the first request of its name was sent. Returns its UID."""
+        self.timeline.requested.setdefault(body["metadata"]["name"], time.monotonic())
+        async with self._session.post(self._api.url + path, json=body, headers=_METADATA) as response:
             if response.status >= 300:
                 raise RuntimeError(f"creating {body['metadata']['name']}: {response.status} {await response.text()}")
+            return str((await response.json())["metadata"]["uid"])
 
     async def create_all(self, path: str, bodies: list[JsonObject], creators: int) -> None:
         """POST all objects by so many creators at once."""
-        waiting = iter(bodies)
+        await _by_so_many(creators, bodies, lambda body: self.create(path, body))
 
-        async def creator() -> None:
-            for body in waiting:
-                await self.create(path, body)
+    async def create_all_with_jobs(self, bodies: list[JsonObject], job: JsonObject, creators: int) -> None:
+        """POST all runs by so many creators at once, and after each of them a Job like `job` that it owns."""
 
-        await asyncio.gather(*(creator() for _ in range(creators)))
+        async def both(body: JsonObject) -> None:
+            uid = await self.create(RUNS, body)
+            await self.create(JOBS, _job_of(body["metadata"]["name"], uid, job))
+
+        await _by_so_many(creators, bodies, both)
+
+    async def some_job(self) -> JsonObject:
+        """One of the Jobs that are there."""
+        async with self._session.get(self._api.url + JOBS, params={"limit": "1"}) as response:
+            response.raise_for_status()
+            job: JsonObject = (await response.json())["items"][0]
+        return job
 
     async def delete_all(self, path: str) -> None:
         """Delete the whole collection, and what its objects own, and wait until none is left."""
@@ -174,6 +186,44 @@ def training_run(name: str) -> JsonObject:
             "resources": {"gpus": 1},
         },
     }
+
+
+async def _by_so_many(
+    creators: int, bodies: list[JsonObject], create: Callable[[JsonObject], Awaitable[object]]
+) -> None:
+    waiting = iter(bodies)
+
+    async def creator() -> None:
+        for body in waiting:
+            await create(body)
+
+    await asyncio.gather(*(creator() for _ in range(creators)))
+
+
+_SET_BY_THE_SERVER = (
+    "controller-uid",
+    "job-name",
+    "batch.kubernetes.io/controller-uid",
+    "batch.kubernetes.io/job-name",
+)
+
+
+def _job_of(name: str, uid: str, like: JsonObject) -> JsonObject:
+    """A Job like the one that the operator made for another run, for this one."""
+    job = copy.deepcopy({key: like[key] for key in ("metadata", "spec")})
+    metadata, template = job["metadata"], job["spec"]["template"]["metadata"]
+    owner = {**metadata["ownerReferences"][0], "name": name, "uid": uid}
+    job["metadata"] = {
+        "name": name,
+        "labels": {**metadata["labels"], RUN_LABEL: name},
+        "annotations": metadata.get("annotations", {}),
+        "ownerReferences": [owner],
+    }
+    for labels in (job["metadata"]["labels"], template["labels"]):
+        for label in _SET_BY_THE_SERVER:
+            labels.pop(label, None)
+    job["spec"].pop("selector", None)
+    return {"apiVersion": "batch/v1", "kind": "Job", **job}
 
 
 def bare_job(name: str) -> JsonObject:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from bench.load import JOBS, RUNS, Api, bare_job, connect, training_run
+from bench.load import JOBS, RUNS, Api, JsonObject, bare_job, connect, training_run
 from bench.timeline import Timeline, percentile
 from bench.usage import writes
 
@@ -44,14 +44,31 @@ async def idle(api: Api, runs: int, pause: float) -> Figures:
     return figures
 
 
-async def burst(api: Api, runs: int, creators: int) -> Figures:
-    """Create many runs at once and wait until every one is Complete."""
+async def burst(api: Api, runs: int, creators: int) -> tuple[Figures, JsonObject]:
+    """Create many runs at once and wait until every one is Complete. Returns one of the operator's Jobs, too."""
     async with connect(api) as load:
         before = writes(await load.metrics())
         async with load.watching():
             await load.create_all(RUNS, [training_run(f"burst-{index}") for index in range(runs)], creators)
             await load.until(lambda line: len(line.completed) == runs, seconds=600)
         figures = _figures("burst", load.timeline, runs, before, writes(await load.metrics()))
+        job = await load.some_job()
+        await load.delete_all(RUNS)
+    return figures, job
+
+
+async def by_hand(api: Api, job: JsonObject, runs: int, creators: int) -> Figures:
+    """Create many runs, and after each its Job as the operator would, with no operator at all.
+
+    No operator can be quicker on this machine: this leaves out all of its looking, deciding and telling.
+    """
+    async with connect(api) as load:
+        before = writes(await load.metrics())
+        async with load.watching():
+            bodies = [training_run(f"by-hand-{index}") for index in range(runs)]
+            await load.create_all_with_jobs(bodies, job, creators)
+            await load.until(lambda line: len(line.job_seen) == runs, seconds=300)
+        figures = _figures("burst by hand", load.timeline, runs, before, writes(await load.metrics()))
         await load.delete_all(RUNS)
     return figures
 

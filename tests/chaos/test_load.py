@@ -71,7 +71,12 @@ async def ends_right(lane: Lane, run: DrawnRun, *, alone: bool) -> None:
         return
     if run.phase is not None:
         await asyncio.to_thread(lane.view.delete, run.name)
-    await lane.witness.until(lambda: not lane.witness.jobs(run.name), f"the Jobs of {run.name} are gone", _LONGEST_LIFE)
+    try:
+        await lane.witness.until(lambda: not lane.witness.jobs(run.name), "its Jobs are gone", _LONGEST_LIFE)
+    except AssertionError as failure:
+        for left in (lane.witness.run(run.name), *lane.witness.jobs(run.name), *lane.witness.pods(run.name)):
+            failure.add_note(json.dumps(left.get("metadata")) + json.dumps(left.get("status")))
+        raise
     lane.witness.forget(run.name)
 
 
