@@ -44,6 +44,12 @@ INVALID = Counter(
     registry=REGISTRY,
 )
 REPORTS = Counter("modelyard_reports_total", "Reports of trainers by answer.", ["code"], registry=REGISTRY)
+CONNECTIONS = Gauge("modelyard_intake_connections", "Connections of trainers that are open.", registry=REGISTRY)
+CONNECTIONS_REFUSED = Counter(
+    "modelyard_intake_connections_refused_total",
+    "Connections broken off at once, since there were too many.",
+    registry=REGISTRY,
+)
 EVENTS_DROPPED = Counter(
     "modelyard_events_dropped_total",
     "Events not written, since too many waited.",

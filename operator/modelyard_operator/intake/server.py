@@ -14,6 +14,7 @@ from modelyard_api.report import MAX_REPORT_BYTES, REPORT_PATH
 
 from modelyard_operator.domain.observed import RunKey
 from modelyard_operator.intake.certificates import Certificates
+from modelyard_operator.intake.connections import Connections
 from modelyard_operator.intake.forwarding import FORWARDED, Forwarder
 from modelyard_operator.intake.keys import SigningKeys
 from modelyard_operator.intake.matching import NotYoursError, run_of
@@ -25,6 +26,8 @@ from modelyard_operator.reconcile.cache import Cache
 from modelyard_operator.reconcile.reports import ReportStore
 
 _log = logging.getLogger(__name__)
+_HANDSHAKE_SECONDS = 10
+_BACKLOG = 128
 _BODY_SECONDS = 10
 _RETRY_SECONDS = 5
 
@@ -59,6 +62,7 @@ class IntakeServer:
         wake: has a run looked at.
         leads: whether this replica may take reports itself.
         forwarder: hands them to the one that may.
+        connections: how many there may be.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class IntakeServer:
         wake: Callable[[RunKey], None],
         leads: Callable[[], bool],
         forwarder: Forwarder,
+        connections: Connections | None = None,
     ) -> None:
         self._address, self._port = address, port
         self._certificates = certificates
@@ -82,7 +87,9 @@ class IntakeServer:
         self._wake = wake
         self._leads = leads
         self._forwarder = forwarder
+        self._connections = connections or Connections()
         self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Listen."""
@@ -90,21 +97,31 @@ class IntakeServer:
         app.router.add_post(REPORT_PATH, self._receive)
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75, logger=_log_of_requests)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._address, self._port, ssl_context=self._certificates.context)
-        await site.start()
+        assert self._runner.server is not None  # noqa: S101 - it is there once set up
+        self._listening = await asyncio.get_running_loop().create_server(
+            self._connections.guarded(self._runner.server),
+            self._address,
+            self._port,
+            ssl=self._certificates.context,
+            ssl_handshake_timeout=_HANDSHAKE_SECONDS,
+            backlog=_BACKLOG,
+        )
 
     @property
     def port(self) -> int:
         """The port it listens on, which the system has chosen where 0 was asked for."""
-        addresses = self._runner.addresses if self._runner is not None else []
-        return int(addresses[0][1]) if addresses else self._port
+        sockets = self._listening.sockets if self._listening is not None else ()
+        return int(sockets[0].getsockname()[1]) if sockets else self._port
 
     async def stop(self) -> None:
         """Listen no longer."""
+        if self._listening is not None:
+            self._listening.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def _receive(self, request: web.Request) -> web.Response:
+        self._connections.heard(request.transport)
         try:
             answer = await self._take(request)
         except RefusedError as refused:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from modelyard_api.report import AUDIENCE, REPORT_PATH
 from modelyard_operator.domain.observed import RunKey
 from modelyard_operator.intake.certificates import Certificates, client_context, make_certificates
+from modelyard_operator.intake.connections import Connections
 from modelyard_operator.intake.forwarding import Forwarder
 from modelyard_operator.intake.keys import SigningKeys
 from modelyard_operator.intake.server import IntakeServer
@@ -92,7 +93,7 @@ class Intake:
     _server: IntakeServer | None = None
     _forwarder: Forwarder | None = None
 
-    async def start(self, certificates: Certificates | None = None) -> None:
+    async def start(self, certificates: Certificates | None = None, connections: Connections | None = None) -> None:
         self.remember()
         certificates = certificates or make_certificates(["localhost", "127.0.0.1"], "test")
         self.ca = certificates.ca
@@ -107,6 +108,7 @@ class Intake:
             wake=self.woken.append,
             leads=lambda: self.leads,
             forwarder=self._forwarder,
+            connections=connections,
         )
         await self._server.start()
         self.port = self._server.port
