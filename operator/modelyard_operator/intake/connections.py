@@ -26,11 +26,12 @@ class Connections:
         self._first_request = first_request
         self._by_address: Counter[str] = Counter()
         self._silent: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}
+        self._address: dict[asyncio.BaseTransport, str] = {}
 
     @property
     def open(self) -> int:
         """How many there are."""
-        return self._by_address.total()
+        return len(self._address)
 
     def guarded(self, protocol: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
         """A factory of protocols like `protocol`, none of which sees a connection that is too many."""
@@ -44,11 +45,13 @@ class Connections:
 
     def admit(self, transport: asyncio.Transport) -> bool:
         """Whether there is room for one more; counted if so, until it is `gone`."""
-        address = _address(transport)
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if peer else ""
         if self.open >= self._most or self._by_address[address] >= self._most_of_one:
             CONNECTIONS_REFUSED.inc()
             return False
         self._by_address[address] += 1
+        self._address[transport] = address
         CONNECTIONS.set(self.open)
         loop = asyncio.get_running_loop()
         self._silent[transport] = loop.call_later(self._first_request, transport.abort)
@@ -57,7 +60,8 @@ class Connections:
     def gone(self, transport: asyncio.Transport) -> None:
         """An admitted connection has ended."""
         self.heard(transport)
-        self._by_address[_address(transport)] -= 1
+        # A transport that is closed does not know its peer any more.
+        self._by_address[self._address.pop(transport)] -= 1
         self._by_address += Counter()
         CONNECTIONS.set(self.open)
 
@@ -95,8 +99,3 @@ class _Guarded(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._inner.resume_writing()
-
-
-def _address(transport: asyncio.Transport) -> str:
-    peer = transport.get_extra_info("peername")
-    return str(peer[0]) if peer else ""
