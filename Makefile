@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 export MODELYARD_CACHE ?= /var/cache/modelyard
 export UV_CACHE_DIR ?= $(MODELYARD_CACHE)/uv
 export UV_LINK_MODE ?= hardlink
+# A fresh clone need not check again what another has checked: 46 s of one core.
+export MYPY_CACHE_DIR ?= $(MODELYARD_CACHE)/mypy
 
 PYTHON ?= python3
 UV := $(MODELYARD_CACHE)/uv-tool/bin/uv
