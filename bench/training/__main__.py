@@ -2,7 +2,8 @@
 
 Quality is compared over several seeds, at the epochs that make a good model, against a margin that was stated before.
 Speed is compared in pairs that take turns, with as many threads on both sides: the ratio of the median epoch of each
-pair, since a machine's speed drifts. Every training is a process of its own.
+pair, since a machine's speed drifts. The trainings of the seeds are pairs as well; shorter ones make up the rest.
+Every training is a process of its own. What was measured of other tasks before is kept.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from modelyard_api.spec import Task
@@ -25,42 +25,12 @@ from modelyard_trainer.cpus import usable_cpus
 from rich.console import Console
 from rich.table import Table
 
+from bench.training.comparison import HEADINGS, Comparison, Pair, Summary, medians
 from bench.training.one import LIBRARY, OURS
+from bench.training.others import Others
 from bench.training.subjects import SUBJECTS, make_dataset
 
 REPOSITORY = Path(__file__).parents[2]
-Summary = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One task beside its library.
-
-    Attributes:
-        quality: of each seed, our metric and the library's.
-        margin: how far ours may be below, on average over the seeds.
-        epoch_ratios: of each pair, our median epoch's seconds by the library's.
-        first_batch: median seconds to the first batch, ours and the library's.
-        pictures_per_second: median, ours and the library's.
-    """
-
-    task: str
-    library: str
-    metric: str
-    margin: float
-    quality: tuple[tuple[float, float], ...]
-    epoch_ratios: tuple[float, ...]
-    first_batch: tuple[float, float]
-    pictures_per_second: tuple[float, float]
-
-    @property
-    def verdict(self) -> str:
-        """Within the margin or not; inconclusive where seeds differ by more than that among themselves."""
-        gaps = [ours - theirs for ours, theirs in self.quality]
-        mean, spread = sum(gaps) / len(gaps), max(gaps) - min(gaps)
-        if mean >= -self.margin:
-            return "holds"
-        return "inconclusive" if spread / 2 > self.margin else "is missed"
 
 
 def main() -> None:
@@ -69,87 +39,90 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="*", type=Task, default=list(SUBJECTS), help="only these tasks")
     parser.add_argument("--seeds", type=int, default=3, help="trainings whose metrics are compared")
     parser.add_argument("--pairs", type=int, default=5, help="pairs of trainings that are timed")
+    parser.add_argument("--threads", type=int, default=usable_cpus(), help="CPU cores that each training may use")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "bench" / "results" / "training.json")
     asked = parser.parse_args()
-    console = Console()
+    console = Console(width=160)
+    found = []
     with tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
-        found = [_compare(task, Path(folder), asked.seeds, asked.pairs, console) for task in asked.tasks]
+        for task in asked.tasks:
+            dataset = Path(folder) / task.value
+            make_dataset(task, dataset)
+            trainings = _Trainings(task, dataset, asked.threads)
+            found.append(_compare(trainings, asked.seeds, asked.pairs, console))
+            _keep(found[-1], asked.output)
     console.print(_table(found))
-    asked.output.write_text(json.dumps(_record(found), indent=2) + "\n")
 
 
-def _compare(task: Task, folder: Path, seeds: int, pairs: int, console: Console) -> Comparison:
-    subject, dataset = SUBJECTS[task], folder / task.value
-    make_dataset(task, dataset)
-    quality = []
-    for seed in range(seeds):
-        ours, theirs = (_train(task, side, dataset, seed, subject.epochs) for side in (OURS, LIBRARY))
-        quality.append((float(ours["best"]), float(theirs["best"])))
-        console.print(f"{task.value}, seed {seed}: {subject.metric} {ours['best']:.3f}, bare {theirs['best']:.3f}")
-    timed: list[tuple[Summary, Summary]] = []
-    for number in range(pairs):
-        sides = (OURS, LIBRARY) if number % 2 == 0 else (LIBRARY, OURS)
-        pair = {side: _train(task, side, dataset, 0, subject.timed_epochs) for side in sides}
-        timed.append((pair[OURS], pair[LIBRARY]))
+@dataclass(frozen=True)
+class _Trainings:
+    """Of one task, on one data set."""
+
+    task: Task
+    dataset: Path
+    threads: int
+
+    def pair(self, sides: Sequence[str], seed: int, epochs: int) -> Pair:
+        """One of each side, in this order."""
+        others = Others()
+        found = {side: self._train(side, seed, epochs) for side in sides}
+        return Pair(found[OURS], found[LIBRARY], others.cores())
+
+    def _train(self, side: str, seed: int, epochs: int) -> Summary:
+        command = [sys.executable, "-m", "bench.training.one", self.task.value, side, "--dataset", str(self.dataset)]
+        command += ["--seed", str(seed), "--epochs", str(epochs), "--threads", str(self.threads)]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-4000:]}")
+        found: Summary = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+
+def _compare(trainings: _Trainings, seeds: int, pairs: int, console: Console) -> Comparison:
+    task, subject = trainings.task.value, SUBJECTS[trainings.task]
+    timed: list[Pair] = []
+    for number in range(max(seeds, pairs)):
+        seed, epochs = (number, subject.epochs) if number < seeds else (0, subject.timed_epochs)
+        pair = trainings.pair((OURS, LIBRARY) if number % 2 == 0 else (LIBRARY, OURS), seed, epochs)
+        timed.append(pair)
         console.print(
-            f"{task.value}, pair {number + 1}: an epoch takes {_ratio(timed[-1]):.3f} of bare {subject.library}'s"
+            f"{task}, seed {seed}, {epochs} epochs: {subject.metric} {pair.ours['best']:.3f}, bare "
+            f"{pair.theirs['best']:.3f}; an epoch takes {pair.ratio:.3f} of its seconds, {pair.computed:.3f} computed; "
+            f"others used {pair.others:.1f} cores"
         )
     return Comparison(
-        task.value,
-        subject.library,
-        subject.metric,
-        subject.margin,
-        tuple(quality),
-        tuple(map(_ratio, timed)),
-        _medians(timed, "secondsToFirstBatch"),
-        _medians(timed, "picturesPerSecond"),
+        task=task,
+        library=subject.library,
+        metric=subject.metric,
+        margin=subject.margin,
+        epochs=subject.epochs,
+        threads=trainings.threads,
+        quality=tuple((float(each.ours["best"]), float(each.theirs["best"])) for each in timed[:seeds]),
+        epoch_ratios=tuple(each.ratio for each in timed[:pairs]),
+        computed_ratios=tuple(each.computed for each in timed[:pairs]),
+        others=tuple(each.others for each in timed[:pairs]),
+        first_batch=medians(timed, "secondsToFirstBatch"),
+        pictures_per_second=medians(timed, "picturesPerSecond"),
     )
 
 
-def _train(task: Task, side: str, dataset: Path, seed: int, epochs: int) -> Summary:
-    command = [sys.executable, "-m", "bench.training.one", task.value, side, "--dataset", str(dataset)]
-    command += ["--seed", str(seed), "--epochs", str(epochs), "--threads", str(usable_cpus())]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-4000:]}")
-    found: Summary = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def _ratio(pair: tuple[Summary, Summary]) -> float:
-    ours, theirs = (median(each["epochSeconds"]) for each in pair)
-    return float(ours / theirs)
-
-
-def _medians(timed: Sequence[tuple[Summary, Summary]], name: str) -> tuple[float, float]:
-    ours, theirs = (median(pair[side][name] for pair in timed) for side in (0, 1))
-    return float(ours), float(theirs)
-
-
 def _table(found: Sequence[Comparison]) -> Table:
-    table = Table(title="Beside the bare library: ours / theirs", caption=_machine())
-    for heading in ("task", "library", "metric over the seeds", "margin", "epoch: ratio", "first batch", "pictures/s"):
+    table = Table(title="Beside the bare library: ours / theirs", caption=f"{_machine()}; on a GPU: not measured")
+    for heading in HEADINGS:
         table.add_column(heading)
     for each in found:
-        ratios = sorted(each.epoch_ratios)
-        table.add_row(
-            each.task,
-            each.library,
-            f"{each.metric} " + ", ".join(f"{ours:.3f}/{theirs:.3f}" for ours, theirs in each.quality),
-            f"{each.margin:g} {each.verdict}",
-            f"{median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})" if ratios else "not measured",
-            "{:.1f} s / {:.1f} s".format(*each.first_batch),
-            "{:.0f} / {:.0f}".format(*each.pictures_per_second),
-        )
+        table.add_row(*each.row)
     return table
 
 
-def _record(found: Sequence[Comparison]) -> dict[str, object]:
-    return {
-        "measured": datetime.now(UTC).date().isoformat(),
-        "machine": _machine(),
-        "comparisons": [asdict(each) | {"verdict": each.verdict} for each in found],
-    }
+def _keep(found: Comparison, path: Path) -> None:
+    """Put it in the place of what was measured of this task before."""
+    told = {"measured": datetime.now(UTC).date().isoformat(), "machine": _machine()}
+    kept: list[dict[str, Any]] = json.loads(path.read_text())["comparisons"] if path.exists() else []
+    rows = {each["task"]: each for each in kept} | {found.task: told | asdict(found) | {"verdict": found.verdict}}
+    order = [task.value for task in SUBJECTS]
+    comparisons = sorted(rows.values(), key=lambda each: order.index(each["task"]))
+    path.write_text(json.dumps({"gpu": "not measured", "comparisons": comparisons}, indent=2) + "\n")
 
 
 def _machine() -> str:

@@ -18,6 +18,7 @@ from torchvision import transforms
 
 from bench.training.measured import Stopwatch
 from bench.training.pictures import Pictures
+from bench.training.rates import warm_cosine
 
 
 class ArcFace(nn.Module):
@@ -79,16 +80,12 @@ def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch
     loader = DataLoader(Pictures(data.training, varied), document.batch_size, shuffle=True)
     validation = DataLoader(Pictures(data.validation, plain), document.batch_size)
     steps = len(loader)
-    warm = training.schedule.warmup_epochs * steps
-    last = training.schedule.final_fraction
-
-    def factor(step: int) -> float:
-        if step < warm:
-            return (step + 1) / warm
-        share = (step - warm) / (training.epochs * steps - warm)
-        return last + (1 - last) * (1 + math.cos(math.pi * share)) / 2
-
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    schedule = warm_cosine(
+        optimizer,
+        steps=training.epochs * steps,
+        warm=training.schedule.warmup_epochs * steps,
+        last=training.schedule.final_fraction,
+    )
     for _ in range(training.epochs):
         model.train()
         for images, labels in loader:

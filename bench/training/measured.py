@@ -18,6 +18,7 @@ class Stopwatch:
         began: when the training was asked for.
         first_batch: when the first batch was trained on.
         ends: when each epoch was trained and validated.
+        worked: seconds that this process had computed by then, on all its threads.
         values: the metric after each.
     """
 
@@ -26,6 +27,7 @@ class Stopwatch:
     began: float = field(default_factory=time.monotonic)
     first_batch: float | None = None
     ends: list[float] = field(default_factory=list)
+    worked: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
 
     def batch_done(self) -> None:
@@ -36,6 +38,7 @@ class Stopwatch:
     def epoch_done(self, metrics: Mapping[str, float]) -> None:
         """An epoch is trained and validated."""
         self.ends.append(time.monotonic())
+        self.worked.append(time.process_time())
         self.values.append(float(metrics[self.metric]))
 
     def summary(self) -> dict[str, object]:
@@ -44,7 +47,7 @@ class Stopwatch:
         Raises:
             ValueError: there were less than two epochs.
         """
-        seconds = [after - before for before, after in pairwise(self.ends)]
+        seconds, computed = ([after - before for before, after in pairwise(each)] for each in (self.ends, self.worked))
         if not seconds or self.first_batch is None:
             raise ValueError("a training of two epochs at least is needed")
         return {
@@ -53,6 +56,7 @@ class Stopwatch:
             "values": self.values,
             "secondsToFirstBatch": self.first_batch - self.began,
             "epochSeconds": seconds,
+            "epochComputed": computed,
             "picturesPerSecond": self.pictures * len(seconds) / sum(seconds),
             "seconds": self.ends[-1] - self.began,
         }

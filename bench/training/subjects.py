@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from modelyard_api.loading import parse_run, read_run
@@ -27,6 +28,7 @@ class Subject:
     Attributes:
         example: file name of its TrainingRun.
         library: what it is compared with.
+        bare: the module of this package that trains with it.
         metric: what they are compared by.
         margin: how far below the library's metric ours may be, in the metric's own unit, stated before measuring.
         epochs: of a training that is to be good; timed ones are shorter.
@@ -36,6 +38,7 @@ class Subject:
 
     example: str
     library: str
+    bare: str
     metric: str
     margin: float
     epochs: int
@@ -57,7 +60,7 @@ class Subject:
                 update={
                     "dataset": Dataset(**kept, path=str(dataset)),
                     "artifacts": Artifacts(path=str(results)),
-                    "training": spec.training.model_copy(update={"seed": seed, "epochs": epochs}),
+                    "training": spec.training.model_copy(update={"seed": seed, "epochs": epochs, "evaluate_every": 1}),
                     "export": [],
                     "format_priorities": [],
                 }
@@ -66,13 +69,25 @@ class Subject:
 
 
 PICTURES_OF_AN_ANIMAL = 16
+SIGHTINGS_OF_AN_ANIMAL = 12
 SUBJECTS = {
-    Task.DETECTION: Subject("digits.yaml", "ultralytics", "mAP50", 0.05, epochs=12, timed_epochs=3, pictures=800),
+    Task.DETECTION: Subject(
+        *("digits.yaml", "ultralytics", "bare_ultralytics", "mAP50", 0.05), epochs=12, timed_epochs=3, pictures=800
+    ),
     Task.CLASSIFICATION: Subject(
-        "digits-classification.yaml", "timm", "macroF1", 0.02, epochs=8, timed_epochs=4, pictures=1797
+        *("digits-classification.yaml", "timm", "bare_timm", "macroF1", 0.02), epochs=8, timed_epochs=4, pictures=1797
     ),
     Task.FACE_ID: Subject(
-        "face-id.yaml", "plain PyTorch", "top1", 0.05, epochs=12, timed_epochs=3, pictures=60 * PICTURES_OF_AN_ANIMAL
+        *("face-id.yaml", "plain PyTorch", "bare_arcface", "top1", 0.05),
+        epochs=12,
+        timed_epochs=3,
+        pictures=60 * PICTURES_OF_AN_ANIMAL,
+    ),
+    Task.REID: Subject(
+        *("reid.yaml", "torchreid", "bare_torchreid", "mAP", 0.05),
+        epochs=10,
+        timed_epochs=4,
+        pictures=100 * SIGHTINGS_OF_AN_ANIMAL,
     ),
 }
 
@@ -87,6 +102,10 @@ def make_dataset(task: Task, folder: Path) -> None:
         from examples.animals.make_identities import make as make_animals  # noqa: PLC0415
 
         make_animals(folder, SUBJECTS[task].pictures // PICTURES_OF_AN_ANIMAL, PICTURES_OF_AN_ANIMAL)
+    elif task is Task.REID:
+        from examples.animals.make_sightings import make as make_sightings  # noqa: PLC0415
+
+        make_sightings(folder, SUBJECTS[task].pictures // SIGHTINGS_OF_AN_ANIMAL)
     else:
         from examples.digits.make_folders import make as make_folders  # noqa: PLC0415
 
@@ -104,10 +123,5 @@ def checked(document: RunDocument, scratch: Path, threads: int) -> CheckedDatase
 
 def bare(task: Task) -> Bare:
     """The library's own training."""
-    if task is Task.DETECTION:
-        from bench.training.bare_ultralytics import train  # noqa: PLC0415 - seconds
-    elif task is Task.FACE_ID:
-        from bench.training.bare_arcface import train  # noqa: PLC0415 - seconds
-    else:
-        from bench.training.bare_timm import train  # noqa: PLC0415 - seconds
+    train: Bare = import_module(f"bench.training.{SUBJECTS[task].bare}").train
     return train

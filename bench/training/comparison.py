@@ -1,0 +1,113 @@
+"""What came of one task beside its library, and how it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+Summary = Mapping[str, Any]
+"""What one training showed; see `bench.training.measured`."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One training of ours and one of the library's, one right after the other."""
+
+    ours: Summary
+    theirs: Summary
+    others: float
+    """CPU cores that other programs used meanwhile, on average."""
+
+    @property
+    def ratio(self) -> float:
+        """Our median epoch's seconds by the library's."""
+        return self._ratio("epochSeconds")
+
+    @property
+    def computed(self) -> float:
+        """The same of the seconds that the processes computed, which other programs make little difference to."""
+        return self._ratio("epochComputed")
+
+    def _ratio(self, name: str) -> float:
+        return float(median(self.ours[name]) / median(self.theirs[name]))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One task beside its library.
+
+    Attributes:
+        margin: how far ours may be below, on average over the seeds.
+        epochs: of the trainings that quality is compared by.
+        threads: of the CPU, on both sides.
+        quality: of each seed, our best metric and the library's.
+        epoch_ratios: of each pair, see `Pair.ratio`.
+        computed_ratios: of each pair, see `Pair.computed`.
+        others: of each pair.
+        first_batch: median seconds to the first batch, ours and the library's.
+        pictures_per_second: median, ours and the library's.
+    """
+
+    task: str
+    library: str
+    metric: str
+    margin: float
+    epochs: int
+    threads: int
+    quality: tuple[tuple[float, float], ...]
+    epoch_ratios: tuple[float, ...]
+    computed_ratios: tuple[float, ...]
+    others: tuple[float, ...]
+    first_batch: tuple[float, float]
+    pictures_per_second: tuple[float, float]
+
+    @property
+    def verdict(self) -> str:
+        """Within the margin or not; inconclusive where seeds differ by more than that among themselves."""
+        gaps = [ours - theirs for ours, theirs in self.quality]
+        if not gaps:
+            return "not measured"
+        mean, spread = sum(gaps) / len(gaps), max(gaps) - min(gaps)
+        if mean >= -self.margin:
+            return "holds"
+        return "inconclusive" if spread / 2 > self.margin else "is missed"
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """For the table."""
+        return (
+            self.task,
+            self.library,
+            f"{self.metric} " + ", ".join(f"{ours:.3f}/{theirs:.3f}" for ours, theirs in self.quality),
+            f"{self.margin:g} {self.verdict}",
+            _interval(self.epoch_ratios),
+            _interval(self.computed_ratios),
+            f"{median(self.others):.1f}" if self.others else "",
+            "{:.1f} s / {:.1f} s".format(*self.first_batch),
+            "{:.0f} / {:.0f}".format(*self.pictures_per_second),
+        )
+
+
+HEADINGS = (
+    "task",
+    "library",
+    "metric over the seeds",
+    "margin",
+    "epoch: ratio",
+    "computed: ratio",
+    "others' cores",
+    "first batch",
+    "pictures/s",
+)
+
+
+def medians(pairs: Sequence[Pair], name: str) -> tuple[float, float]:
+    """Of a number that both sides show."""
+    return float(median(each.ours[name] for each in pairs)), float(median(each.theirs[name] for each in pairs))
+
+
+def _interval(ratios: Sequence[float]) -> str:
+    """The median of five pairs, with the least and the most."""
+    return f"{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})" if ratios else "not measured"
