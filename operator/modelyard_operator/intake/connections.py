@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from typing import cast
 
 from modelyard_operator.metrics import CONNECTIONS, CONNECTIONS_REFUSED
 
@@ -75,12 +76,13 @@ class _Guarded(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what a stream protocol is given
-        if not self._connections.admit(transport):
-            transport.abort()
+        # uvloop's are no subclass of asyncio's.
+        stream = cast("asyncio.Transport", transport)
+        if not self._connections.admit(stream):
+            stream.abort()
             return
-        self._transport = transport
-        self._inner.connection_made(transport)
+        self._transport = stream
+        self._inner.connection_made(stream)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport is not None:
