@@ -159,7 +159,8 @@ def _exports(exports: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _said(export: Mapping[str, Any]) -> str:
-    return ", ".join([export["precision"], *(f"{k} {export[k]}" for k in ("opset", "dynamic") if k in export)])
+    shapes = {True: ["dynamic shapes"], False: ["fixed shapes"], None: []}[export.get("dynamic")]
+    return ", ".join([export["precision"], *([f"opset {export['opset']}"] if "opset" in export else []), *shapes])
 
 
 def _numbers(export: Mapping[str, Any]) -> tuple[str, ...]:
