@@ -45,6 +45,7 @@ class Reference:
     Attributes:
         end: where it ended.
         files: names of what it leaves.
+        processes: that trained together.
     """
 
     task: Callable[[TaskContext, int], Task]
@@ -53,10 +54,12 @@ class Reference:
     trained: Trained
     end: Position
     files: frozenset[str]
+    processes: int | None = None
 
     def fit(self, folder: Path, shelf: Shelf, document: RunDocument | None = None, **options: Any) -> Trained:
         """Another training on the same data, as the same document has it or as another one."""
-        return train(document or self.document, self.data, folder, shelf, task=self.task, cpus=usable_cpus(), **options)
+        given = {"task": self.task, "cpus": usable_cpus(), "processes": self.processes, **options}
+        return train(document or self.document, self.data, folder, shelf, **given)
 
     def resumed(self, start: Stored, folder: Path, workers: int = 0) -> Trained:
         """The rest of a training."""
@@ -114,15 +117,17 @@ def undisturbed(
     folder: Path,
     kept: Collection[Position],
     files: Collection[str] = ("best.pt", "last.pt"),
+    *,
+    processes: int | None = None,
 ) -> Reference:
     """Train below an empty folder, with a snapshot at every place of `kept` and at the end."""
     end = Position(document.spec.training.epochs)
     data = _checked(task, document, folder / "checked")
     wanted = {*kept, end}
     shelf = Shelf(wanted.__contains__)
-    trained = train(document, data, folder / "run", shelf, task=task, cpus=usable_cpus())
+    trained = train(document, data, folder / "run", shelf, task=task, cpus=usable_cpus(), processes=processes)
     assert set(trained.stored) == wanted
-    return Reference(task, document, data, trained, end, frozenset(files))
+    return Reference(task, document, data, trained, end, frozenset(files), processes)
 
 
 def _checked(task: Callable[[TaskContext, int], Task], document: RunDocument, scratch: Path) -> CheckedDataset:

@@ -133,6 +133,7 @@ def train(
     workers: int = 0,
     interruption: Interruption | None = None,
     cpus: int = 2,
+    processes: int | None = None,
 ) -> Trained:
     """Train in an empty folder."""
     results = folder / "results"
@@ -142,7 +143,14 @@ def train(
     reports: list[Report] = []
     progress.listen(lambda report, _urgent: reports.append(report))
     context = TaskContext(
-        document, folder, results, progress, cpus=cpus, checkpoints=shelf, interruption=interruption or Interruption()
+        document,
+        folder,
+        results,
+        progress,
+        cpus=cpus,
+        checkpoints=shelf,
+        interruption=interruption or Interruption(),
+        processes=processes,
     )
     fit = task(context, workers).fit(data)
     return Trained(fit, shelf.stored, results, tuple(reports))

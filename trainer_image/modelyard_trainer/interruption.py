@@ -9,11 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelyard_api.grace import GRACE_SECONDS
 
 from modelyard_trainer.errors import Interrupted
+
+if TYPE_CHECKING:
+    from modelyard_api.outcome import Reason
 
 PATIENCE = 60.0
 """Seconds that a deferred block may take after the signal; what is left of the grace period is for the uploads."""
@@ -47,6 +50,8 @@ class Interruption:
         """Set once no signal changes how it ends."""
         self.alive = threading.Event()
         """Set whenever the main thread handles SIGALRM."""
+        self.give_up: Callable[[Reason, str], None] = _give_up
+        """Ends the process, whose main thread hangs, for this reason and with this sentence."""
         self._process = os.getpid()
 
     def install(self, *, held: bool = False) -> None:
@@ -135,6 +140,11 @@ class Interruption:
         if not (self._raised or self.settled.is_set()):
             self._raised = True
             raise Interrupted
+
+
+def _give_up(reason: Reason, message: str) -> None:
+    _log.error("%s: %s", reason, message)
+    os._exit(1)
 
 
 def _as_a_worker(number: int) -> None:

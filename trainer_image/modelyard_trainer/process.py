@@ -70,9 +70,15 @@ def main(arguments: Sequence[str] | None = None, interruption: Interruption | No
         document = read_document(options.document)
         progress = Progress(document.attempt, document.batch_size, document.spec.epochs_to_train)
         reporter = _reporter(document, progress)
-        LastResort(interruption, lambda: _give_up(progress, options.termination_log)).watch()
+
+        def give_up(reason: Reason, message: str) -> None:
+            leave(_end(Ending(reason, message), progress, None, options.termination_log))
+
+        interruption.give_up = give_up
+        LastResort(interruption, lambda: give_up(Reason.INTERRUPTED, _given_up(progress.now))).watch()
         interruption.begin()
-        ending = _attempt(document, Places(options.scratch, options.mount), progress, interruption)
+        places = Places(options.scratch, options.mount)
+        ending = _attempt(document, places, progress, interruption, options.processes)
     except Interrupted:
         ending = Ending(Reason.INTERRUPTED, _interrupted(progress.now))
     except RunError as error:
@@ -105,9 +111,11 @@ def _reporter(document: RunDocument, progress: Progress) -> Reporter | None:
     return reporter
 
 
-def _attempt(document: RunDocument, places: Places, progress: Progress, interruption: Interruption) -> Ending:
+def _attempt(
+    document: RunDocument, places: Places, progress: Progress, interruption: Interruption, processes: int | None
+) -> Ending:
     try:
-        finished = run(document, places, progress, interruption)
+        finished = run(document, places, progress, interruption, processes=processes)
     except RunError as error:
         return Ending(error.reason, error.message)
     except MemoryError:
@@ -134,10 +142,9 @@ def _interrupted(now: Snapshot) -> str:
     return f"{stopped}; the checkpoint of {Position(now.checkpoint.epoch, now.checkpoint.step)} is safe"
 
 
-def _give_up(progress: Progress, termination_log: Path) -> None:
-    """Leave the main thread where it hangs."""
-    ending = Ending(Reason.INTERRUPTED, f"{_interrupted(progress.now)}; what ran did not answer and was given up")
-    leave(_end(ending, progress, None, termination_log))
+def _given_up(now: Snapshot) -> str:
+    """The main thread is left where it hangs."""
+    return f"{_interrupted(now)}; what ran did not answer and was given up"
 
 
 def _end(ending: Ending, progress: Progress, reporter: Reporter | None, termination_log: Path) -> int:
@@ -160,6 +167,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--mount", type=Path, default=Path(MOUNT), help="folder of the operator's volumes")
     parser.add_argument("--scratch", type=Path, default=None, help="folder for what nobody keeps")
     parser.add_argument("--termination-log", type=Path, default=TERMINATION_LOG)
+    parser.add_argument("--processes", type=int, default=None, help="train in so many, not in one for each GPU")
     options = parser.parse_args(arguments)
     if options.document is None:
         options.document = options.mount / RUN_DOCUMENT_FILE.relative_to(MOUNT)

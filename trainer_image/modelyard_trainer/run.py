@@ -51,7 +51,12 @@ class Finished:
 
 
 def run(
-    document: RunDocument, places: Places, progress: Progress, interruption: Interruption | None = None
+    document: RunDocument,
+    places: Places,
+    progress: Progress,
+    interruption: Interruption | None = None,
+    *,
+    processes: int | None = None,
 ) -> Finished:
     """Fetch, check, fit, evaluate, export, verify, publish; or the part of it that `spec.mode` asks for.
 
@@ -60,6 +65,7 @@ def run(
         places: where data comes from, results go and scratch files lie.
         progress: told of everything as it happens.
         interruption: tells whether somebody wants it to stop; settled once the results are published.
+        processes: in how many it is trained, where not in one for each GPU.
 
     Raises:
         RunError: it could not be done; nothing is published, but checkpoints are kept.
@@ -68,7 +74,7 @@ def run(
     checkpoints = _once_the_store_answers(lambda: places.checkpoints(document, progress), document, progress)
     told = interruption or Interruption()
     with _kept(checkpoints, told):
-        finished = _run(document, places, progress, checkpoints, told)
+        finished = _run(document, places, progress, checkpoints, told, processes=processes)
     if places.in_cluster:
         checkpoints.abandon()
     else:
@@ -110,6 +116,8 @@ def _run(
     progress: Progress,
     checkpoints: KeptCheckpoints,
     interruption: Interruption,
+    *,
+    processes: int | None,
 ) -> Finished:
     started = datetime.now(UTC)
     results = _empty_folder(places.scratch / "results")
@@ -119,7 +127,7 @@ def _run(
         lambda: _once_the_store_answers(lambda: fetch_weights(document, places, progress), document, progress)
     )
     context = TaskContext(
-        document, places.scratch, results, progress, usable_cpus(), checkpoints, interruption, weights
+        document, places.scratch, results, progress, usable_cpus(), checkpoints, interruption, weights, processes
     )
     _log.info("run %s/%s, attempt %d", document.namespace, document.name, document.attempt)
 

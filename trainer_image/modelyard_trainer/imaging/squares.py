@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from modelyard_trainer.dataset.model import Picture
+from modelyard_trainer.loop.ranks import ALONE, Ranks
 
 Square = NDArray[np.uint8]
 """(side, side, 3), or (height, width, 3) where that is asked for, RGB."""
@@ -81,7 +82,14 @@ class ReadSquares:
 
 
 def squares(
-    pictures: Sequence[Picture], side: Side, resize: Resize, *, cache: ImageCache, file: Path, threads: int
+    pictures: Sequence[Picture],
+    side: Side,
+    resize: Resize,
+    *,
+    cache: ImageCache,
+    file: Path,
+    threads: int,
+    ranks: Ranks = ALONE,
 ) -> Squares:
     """The squares of pictures, read once and for all where a cache is asked for; they are the same with and without.
 
@@ -92,18 +100,27 @@ def squares(
         cache: where squares are kept. Loaders' processes share either kind.
         file: for a cache on disk.
         threads: that fill a cache.
+        ranks: who all ask for the same; the first fills a cache, and a file holds it in either case, so that it lies in
+            memory once.
     """
     read = ReadSquares(pictures, side, resize)
     if cache is ImageCache.NONE:
         return read
     shape = (len(pictures), *height_and_width(side), 3)
-    kept: NDArray[np.uint8]
-    if cache is ImageCache.DISK:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        kept = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
-    else:
-        kept = np.empty(shape, np.uint8)
-    with ThreadPoolExecutor(threads) as pool:
-        for index, square in enumerate(pool.map(read.__getitem__, range(len(pictures)))):
-            kept[index] = square
-    return kept
+
+    def fill() -> NDArray[np.uint8]:
+        kept: NDArray[np.uint8]
+        if cache is ImageCache.DISK or ranks.count > 1:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            kept = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
+        else:
+            kept = np.empty(shape, np.uint8)
+        with ThreadPoolExecutor(threads) as pool:
+            for index, square in enumerate(pool.map(read.__getitem__, range(len(pictures)))):
+                kept[index] = square
+        return kept
+
+    if ranks.count == 1:
+        return fill()
+    ranks.from_first(lambda: fill().flush())
+    return np.lib.format.open_memmap(file, "r")

@@ -50,9 +50,10 @@ class Batches:
         return epoch + min(1.0, (step + 1) * self.size / self.pictures)
 
 
-def without_a_lone_picture(pictures: int, batch_size: int) -> int:
-    """Pictures of an epoch, less one where it would be a batch by itself.
+def without_a_lone_picture(pictures: int, batch_size: int, ranks: int = 1) -> int:
+    """Pictures of an epoch, less those of a last batch in which some rank would have one alone, or none.
 
-    Batch normalisation cannot train on one picture. Another one is left out in each epoch.
+    Batch normalisation cannot train on one picture. Other ones are left out in each epoch.
     """
-    return pictures - 1 if batch_size > 1 and pictures > 1 and pictures % batch_size == 1 else pictures
+    rest = pictures % batch_size
+    return pictures - rest if batch_size > 1 and rest < min(2 * ranks, pictures) else pictures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelyard_api.outcome import Reason
+from modelyard_api.run_document import RunDocument
 from modelyard_api.spec import MixedPrecision, TrainingRunSpec
 
 from modelyard_trainer.errors import RunError
@@ -12,15 +13,39 @@ def check_device(spec: TrainingRunSpec) -> None:
     """Refuse what no machine could do, before torch is imported.
 
     Raises:
-        RunError: SpecInvalid; mixed precision without a GPU, or more than one GPU.
+        RunError: SpecInvalid; mixed precision without a GPU.
     """
     if spec.training.amp is not MixedPrecision.DISABLED and spec.resources.gpus == 0:
         raise _amp_needs_gpu(spec, "spec.resources.gpus is 0")
-    if spec.resources.gpus > 1:
+
+
+def ranks_wanted(document: RunDocument, processes: int | None) -> int:
+    """In how many processes it is trained: in one for each GPU, in one where there is none, or as said otherwise.
+
+    Args:
+        document: the run.
+        processes: how many, whatever the spec says.
+
+    Raises:
+        RunError: SpecInvalid; there are fewer GPUs in sight than that, or they cannot share a batch.
+    """
+    import torch  # noqa: PLC0415 - seconds
+
+    wanted, there = processes or document.spec.resources.gpus, torch.cuda.device_count()
+    if wanted < 2 or not (there or processes):
+        return 1
+    if there and wanted > there and document.spec.resources.gpus:
         raise RunError(
             Reason.SPEC_INVALID,
-            f"spec.resources.gpus: {spec.resources.gpus}, but this version trains {spec.task.value} on one GPU",
+            f"spec.resources.gpus: {wanted}, but torch sees {there} where this pod runs; {there} would be right",
         )
+    if document.batch_size % wanted:
+        raise RunError(
+            Reason.SPEC_INVALID,
+            f"spec.training.batchSize: {document.batch_size} pictures cannot be shared by {wanted} GPUs; "
+            f"{-(-document.batch_size // wanted) * wanted} would be right",
+        )
+    return wanted
 
 
 def pick_device(spec: TrainingRunSpec) -> tuple[str, tuple[str, ...]]:

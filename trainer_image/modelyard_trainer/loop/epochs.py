@@ -15,6 +15,7 @@ from modelyard_trainer.loop.drawing import Purpose, draw_from
 from modelyard_trainer.loop.freezing import Freezing
 from modelyard_trainer.loop.guard import Guard, Pace, Watch, refuse_divergence
 from modelyard_trainer.loop.loader import EpochLoader
+from modelyard_trainer.loop.ranks import ALONE, Ranks
 from modelyard_trainer.loop.schedule import Schedule
 from modelyard_trainer.loop.state import Numbers
 
@@ -26,9 +27,10 @@ class Learner(Protocol):
     """What a task brings."""
 
     def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """The mean loss of a batch, and what else is told of it, such as `loss`; nothing in here waits for the GPU.
+        """The mean loss of a batch, and means of what else is told of it, such as `loss`.
 
-        It is called with autocast and random numbers set for this very step.
+        It is called with autocast and random numbers set for this very step; nothing in here waits for the GPU. Of
+        several ranks each is given its share.
         """
 
     def validate(self, model: nn.Module, heed: Callable[[], None]) -> dict[str, float]:
@@ -71,6 +73,7 @@ class EpochLoop:
         plan: how long.
         watch: who is told.
         guard: who keeps snapshots.
+        ranks: with whom the model is trained.
     """
 
     def __init__(
@@ -85,7 +88,9 @@ class EpochLoop:
         plan: Plan,
         watch: Watch,
         guard: Guard,
+        ranks: Ranks = ALONE,
     ) -> None:
+        self._ranks = ranks
         self._learner, self._loader, self._batches, self._schedule = learner, loader, batches, schedule
         self._numbers, self._freezing, self._plan, self._watch, self._guard = numbers, freezing, plan, watch, guard
         self._due = Pace(guard.due)
@@ -112,9 +117,10 @@ class EpochLoop:
     def _train(self, epoch: int, first: int) -> None:
         self._numbers.model.train()
         self._freezing.begin(epoch)
+        replica = self._ranks.replica(self._numbers.model)
         steps = self._batches.count
         for step, batch in enumerate(self._loader.epoch(epoch, first) if first < steps else (), first):
-            self._step(epoch, step, batch)
+            self._step(epoch, step, replica, batch)
             means = self._numbers.means
             if (step + 1) % READ_EVERY == 0:
                 refuse_divergence(epoch, means)
@@ -123,16 +129,18 @@ class EpochLoop:
         # Nothing new, unless there was no step left; the rate is told at the epoch's end.
         self._schedule.apply(self._numbers.optimizer, self._batches.done(epoch, steps - 1))
 
-    def _step(self, epoch: int, step: int, batch: Any) -> None:
+    def _step(self, epoch: int, step: int, replica: nn.Module, batch: Any) -> None:
         """Nothing in here waits for the GPU, but for fp16's scale."""
-        numbers, batches = self._numbers, self._batches
+        numbers, batches, ranks = self._numbers, self._batches, self._ranks
+        pictures, completes = batches.size_of(step), batches.completes(step)
         self._schedule.apply(numbers.optimizer, batches.done(epoch, step))
-        draw_from(self._plan.seed, Purpose.STEP, epoch, step)
-        with numbers.precision.forward():
-            loss, told = self._learner.loss(numbers.model, batch)
-        numbers.count(told, batches.size_of(step))
-        numbers.precision.backward(loss * batches.weight(step))
-        if batches.completes(step):
+        draw_from(self._plan.seed, Purpose.STEP, epoch, step * ranks.count + ranks.rank)
+        with ranks.step(replica, pictures, completes=completes):
+            with numbers.precision.forward():
+                loss, told = self._learner.loss(replica, batch)
+            numbers.count(ranks.means(told), pictures)
+            numbers.precision.backward(loss * (batches.weight(step) * ranks.weight))
+        if completes:
             numbers.precision.step(numbers.optimizer, numbers.model.parameters())
             if numbers.average:
                 numbers.average.update(numbers.model)
@@ -143,7 +151,7 @@ class EpochLoop:
             return {}
         model = self._numbers.published.eval()
         try:
-            return self._learner.validate(model, self._heed)
+            return self._ranks.from_first(lambda: self._learner.validate(model, self._heed))
         except Interrupted:
             self._keep(Position(epoch, self._batches.count))
             raise
@@ -170,6 +178,8 @@ class EpochLoop:
         return bool(patience and best and epochs - best >= patience and self._plan.validates(epochs - 1))
 
     def _keep_if_wanted(self, position: Position) -> None:
+        if self._ranks.count > 1 and position.step and not self._batches.completes(position.step - 1):
+            return  # gradients wait in every rank for the step that adds them up
         asked = self._guard.asked()
         # What ends before the epochs do must not be trained again where an export fails or is interrupted.
         if asked or self._due(position) or (not position.step and self._ended(position.epochs)):

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -16,7 +16,7 @@ from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches
 from modelyard_trainer.loop.epochs import EpochLoop, Learner, Plan
-from modelyard_trainer.loop.freezing import Stages, freezing_of
+from modelyard_trainer.loop.freezing import Freezing, Stages, freezing_of
 from modelyard_trainer.loop.guard import Guard, Watch
 from modelyard_trainer.loop.history import History, Write
 from modelyard_trainer.loop.loader import EpochLoader, Pictures
@@ -26,7 +26,7 @@ from modelyard_trainer.loop.precision import Precision
 from modelyard_trainer.loop.reports import StepReports
 from modelyard_trainer.loop.resume import fingerprint, keeping, start_of, take_up
 from modelyard_trainer.loop.schedule import Schedule
-from modelyard_trainer.loop.state import Numbers
+from modelyard_trainer.loop.state import Numbers, same_start
 from modelyard_trainer.tasks.base import Fit, TaskContext
 from modelyard_trainer.weights.begin import begin
 
@@ -50,6 +50,7 @@ class Recipe:
         columns: of metrics.csv; see `Fit`.
         stages: of the backbone, as `training.freeze` counts them; weights to start from must fit half of it.
         rows: names of the tensors whose rows are the classes.
+        synchronise: makes the batch normalisation of a network that of all GPUs' pictures, in place.
     """
 
     form: str
@@ -64,6 +65,7 @@ class Recipe:
     stages: Stages = ()
     columns: Mapping[str, str] | None = None
     rows: frozenset[str] = frozenset()
+    synchronise: Callable[[nn.Module], object] = nn.SyncBatchNorm.convert_sync_batchnorm
 
 
 def settle(deterministic: bool) -> None:
@@ -107,52 +109,20 @@ def fit(
         if snapshot
         else begin(context, recipe.model, recipe.stages, classes=recipe.classes, rows=recipe.rows)
     )
-    batches = Batches(len(recipe.pictures), min(document.batch_size, len(recipe.pictures)), document.step_size)
-    freezing = freezing_of(
-        training,
-        recipe.model,
-        recipe.stages,
-        backbone=len(recipe.stages),
-        name=document.spec.model.architecture,
-    )
-    numbers = Numbers(
-        model=recipe.model,
-        average=Average(recipe.model, training.ema_decay) if training.ema_decay is not None else None,
-        optimizer=build_optimizer(recipe.model, training.optimizer),
-        precision=Precision(training.amp, device, training.gradient_clip),
-    )
+    parts = Parts.of(context, recipe, device)
     start = Position(0)
     resumed_from = snapshot.position if snapshot else None
     if snapshot:
         history.restore(snapshot, snapshot.state["history"])
-        start = numbers.restore(snapshot.position, snapshot.state["training"], batches)
+        start = parts.numbers.restore(snapshot.position, snapshot.state["training"], parts.batches)
         del snapshot  # its tensors take as much memory as the training's
 
     keep = keeping(context, identity, recipe.form, history, began)
-    loader = EpochLoader(
-        recipe.pictures,
-        batches.size,
-        loader_workers(context, device, batches.count, workers),
-        collate=recipe.collate,
-        pin_memory=device != "cpu",
-    )
-    loop = EpochLoop(
-        learner=recipe.learner,
-        loader=loader,
-        batches=batches,
-        schedule=Schedule.of(training),
-        numbers=numbers,
-        freezing=freezing,
-        plan=Plan(training.epochs, training.patience, recipe.metric, training.seed, training.evaluate_every),
-        watch=Watch(StepReports(context.progress), history.add),
-        guard=Guard(lambda: context.interruption.asked, context.checkpoints.due, keep),
-    )
+    watch = Watch(StepReports(context.progress), history.add)
+    guard = Guard(lambda: context.interruption.asked, context.checkpoints.due, keep)
     _log.info("training %s on %s, %d CPU threads", document.spec.model.architecture, device, context.cpus)
-    try:
-        with explain_memory(document.batch_size), context.interruption.deferred():
-            loop.run(start)
-    finally:
-        loader.close()
+    with context.interruption.deferred():
+        parts.train(start, watch, guard, workers)
     return Fit(
         epochs=history.epochs,
         best_epoch=history.best_epoch,
@@ -163,6 +133,81 @@ def fit(
         columns=recipe.columns,
         start=began,
     )
+
+
+def follow(context: TaskContext, recipe: Recipe, *, device: str, workers: int | None = None) -> None:
+    """What `fit` is in every rank but the first: the same training, of which nothing is told or kept.
+
+    Args:
+        context: all that a task is given; whatever it has beside document, ranks, CPUs and scratch folder is not used.
+        recipe: what the task brings.
+        device: this rank's, as torch calls it.
+        workers: see `fit`.
+    """
+    watch = Watch(lambda _epoch, _step, _steps, _losses: None, lambda _epoch, _metrics, _best, _weights: None)
+    guard = Guard(lambda: False, lambda _position: False, lambda _position, _numbers: None)
+    Parts.of(context, recipe, device).train(Position(0), watch, guard, workers)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What every rank trains with."""
+
+    context: TaskContext
+    recipe: Recipe
+    device: str
+    batches: Batches
+    freezing: Freezing
+    numbers: Numbers
+
+    @classmethod
+    def of(cls, context: TaskContext, recipe: Recipe, device: str) -> Self:
+        """All of them, made of what a task brings; its network has the weights that it begins with."""
+        document, training, model = context.document, context.document.training, recipe.model
+        if context.ranks.count > 1 and device != "cpu":
+            recipe.synchronise(model)
+        freezing = freezing_of(
+            training, model, recipe.stages, backbone=len(recipe.stages), name=document.spec.model.architecture
+        )
+        numbers = Numbers(
+            model=model,
+            average=Average(model, training.ema_decay) if training.ema_decay is not None else None,
+            optimizer=build_optimizer(model, training.optimizer),
+            precision=Precision(training.amp, device, training.gradient_clip),
+        )
+        pictures = len(recipe.pictures)
+        batches = Batches(pictures, min(document.batch_size, pictures), document.step_size)
+        return cls(context, recipe, device, batches, freezing, numbers)
+
+    def train(self, start: Position, watch: Watch, guard: Guard, workers: int | None) -> None:
+        """Train from `start`, or from where the first rank does."""
+        context, recipe, training = self.context, self.recipe, self.context.document.training
+        start = same_start(context.ranks, start, self.numbers, self.batches)
+        loader = EpochLoader(
+            recipe.pictures,
+            self.batches.size,
+            loader_workers(context, self.device, self.batches.count, workers),
+            collate=recipe.collate,
+            pin_memory=self.device != "cpu",
+            ranks=context.ranks,
+        )
+        loop = EpochLoop(
+            learner=recipe.learner,
+            loader=loader,
+            batches=self.batches,
+            schedule=Schedule.of(training),
+            numbers=self.numbers,
+            freezing=self.freezing,
+            plan=Plan(training.epochs, training.patience, recipe.metric, training.seed, training.evaluate_every),
+            watch=watch,
+            guard=guard,
+            ranks=context.ranks,
+        )
+        try:
+            with explain_memory(context.document.batch_size):
+                loop.run(start)
+        finally:
+            loader.close()
 
 
 def loader_workers(context: TaskContext, device: str, batches: int, given: int | None = None) -> int:

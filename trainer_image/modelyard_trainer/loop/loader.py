@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from torch.utils.data import DataLoader, Sampler
 
+from modelyard_trainer.loop.ranks import ALONE, Ranks
+
 Place = tuple[int, int]
 """(epoch, position in its order), both counted from 0."""
 _PREFETCHED = 4
@@ -32,6 +34,7 @@ class EpochLoader(DataLoader[Any]):
         workers: processes that load them; none loads them where they are asked for.
         collate: makes a batch of a list of pictures.
         pin_memory: whether batches lie where a GPU fetches them from quickly.
+        ranks: who share each batch; only this one's share is loaded.
     """
 
     def __init__(
@@ -42,12 +45,12 @@ class EpochLoader(DataLoader[Any]):
         *,
         collate: Callable[[list[Any]], Any],
         pin_memory: bool,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self._places = _Places(len(pictures))
+        self._places = _Places(len(pictures), batch_size, ranks)
         super().__init__(
             pictures,  # type: ignore[arg-type]  # a Dataset has no protocol of its own
-            batch_size=batch_size,
-            sampler=self._places,
+            batch_sampler=self._places,
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=_PREFETCHED if workers else None,
@@ -57,8 +60,7 @@ class EpochLoader(DataLoader[Any]):
 
     def epoch(self, epoch: int, step: int = 0) -> Iterator[Any]:
         """The batches of an epoch (counted from 0), without the first `step` ones."""
-        assert self.batch_size is not None  # noqa: S101 - it was given above
-        self._places.begin(epoch, step * self.batch_size)
+        self._places.begin(epoch, step)
         return iter(self)
 
     def close(self) -> None:
@@ -68,19 +70,21 @@ class EpochLoader(DataLoader[Any]):
             self._iterator = None
 
 
-class _Places(Sampler[Place]):
-    """The places of one epoch from a position on."""
+class _Places(Sampler[list[Place]]):
+    """The places of one epoch, batch by batch, from a step on."""
 
-    def __init__(self, pictures: int) -> None:
-        self._pictures = pictures
-        self._epoch = self._start = 0
+    def __init__(self, pictures: int, batch_size: int, ranks: Ranks) -> None:
+        self._pictures, self._batch_size, self._ranks = pictures, batch_size, ranks
+        self._epoch = self._first = 0
 
-    def begin(self, epoch: int, start: int) -> None:
-        self._epoch, self._start = epoch, start
+    def begin(self, epoch: int, first: int) -> None:
+        self._epoch, self._first = epoch, first
 
-    def __iter__(self) -> Iterator[Place]:
-        epoch = self._epoch
-        return ((epoch, position) for position in range(self._start, self._pictures))
+    def __iter__(self) -> Iterator[list[Place]]:
+        epoch, size = self._epoch, self._batch_size
+        for begin in range(self._first * size, self._pictures, size):
+            own = self._ranks.share(min(size, self._pictures - begin))
+            yield [(epoch, begin + position) for position in own]
 
     def __len__(self) -> int:
-        return self._pictures
+        return (self._pictures + self._batch_size - 1) // self._batch_size

@@ -18,6 +18,7 @@ from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches
 from modelyard_trainer.loop.precision import Precision
+from modelyard_trainer.loop.ranks import Ranks
 
 
 @dataclass
@@ -100,6 +101,14 @@ class Numbers:
         self.seen = state["seen"]
         self.best, self.best_epoch = state["best"], state["best_epoch"]
         return in_batches_of(batches.size, position, state["batch_size"], batches.pictures)
+
+
+def same_start(ranks: Ranks, start: Position, numbers: Numbers, batches: Batches) -> Position:
+    """Give the numbers of the first rank to all; where it goes on from, which all do then."""
+    if ranks.count == 1:
+        return start
+    position, state = ranks.from_first(lambda: (start, numbers.capture(batches)))
+    return numbers.restore(position, state, batches) if ranks.rank else start
 
 
 def gradients_of(model: nn.Module) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from modelyard_api.run_document import RunDocument
 from modelyard_trainer.checkpoints.model import Checkpoints, NoCheckpoints, Position
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
 from modelyard_trainer.interruption import Interruption
+from modelyard_trainer.loop.ranks import ALONE, Ranks
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.weights.model import FetchedWeights, Start
 
@@ -38,6 +39,10 @@ class TaskContext:
     weights: Callable[[], FetchedWeights | None] = lambda: None
     """Gives the weights to start from, where the spec names some. A training that goes on from a checkpoint does not
     ask for them: they may be gone by then."""
+    processes: int | None = None
+    """In how many processes it is trained, where not in one for each GPU."""
+    ranks: Ranks = ALONE
+    """Those processes, once they are there."""
 
 
 @dataclass(frozen=True)

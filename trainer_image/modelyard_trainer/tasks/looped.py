@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
 from modelyard_trainer.dataset.reading import Tell
-from modelyard_trainer.loop.device import pick_device
+from modelyard_trainer.loop.device import pick_device, ranks_wanted
 from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.tasks.base import Evaluation, ExportedFile, Fit, TaskContext, Verified
 from modelyard_trainer.tasks.offline import prepare
@@ -63,14 +63,32 @@ class LoopedTask(ABC):
         """What is exported, and judged by its metric."""
 
     def fit(self, data: CheckedDataset) -> Fit:
-        """Train exactly as asked, from where the newest checkpoint ends."""
-        prepare(self._context.scratch, self._context.cpus)
+        """Train exactly as asked, from where the newest checkpoint ends, with as many others as there are GPUs."""
+        context = self._context
+        prepare(context.scratch, context.cpus)
+        device, notices = pick_device(self._spec)
+        count = ranks_wanted(self._document, context.processes)
+        if count == 1:
+            return self._fitted(data, device, notices)
+        from modelyard_trainer.tasks.several import first_of  # noqa: PLC0415 - imports torch
+
+        with first_of(count, type(self), context, data, device=device, workers=self._workers) as together:
+            return type(self)(together, self._workers)._fitted(data, device, notices)
+
+    def _fitted(self, data: CheckedDataset, device: str, notices: tuple[str, ...]) -> Fit:
         from modelyard_trainer.loop.fit import fit, settle  # noqa: PLC0415 - imports torch
 
-        device, notices = pick_device(self._spec)
         settle(self._document.training.deterministic)
         with explain_memory(self._document.batch_size), self._recipe(data, device) as recipe:
             return fit(self._context, data, recipe, device=device, notices=notices, workers=self._workers)
+
+    def follow(self, data: CheckedDataset, device: str) -> None:
+        """Train with the first rank, which does all else, on this rank's device."""
+        from modelyard_trainer.loop.fit import follow, settle  # noqa: PLC0415 - imports torch
+
+        settle(self._document.training.deterministic)
+        with explain_memory(self._document.batch_size), self._recipe(data, device) as recipe:
+            follow(self._context, recipe, device=device, workers=self._workers)
 
     def adopt(self, data: CheckedDataset) -> Fit:
         """Take the given weights as they are."""

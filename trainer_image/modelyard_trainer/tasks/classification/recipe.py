@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from modelyard_api.classification import Balance, Classification
+from timm.layers import convert_sync_batchnorm
 from torch import Tensor
 
 from modelyard_trainer.dataset.model import CheckedDataset, Picture
@@ -68,13 +69,14 @@ def recipe_of(
             order,
             augment,
             training.seed,
-            without_a_lone_picture(len(data.training), context.document.batch_size),
+            without_a_lone_picture(len(data.training), context.document.batch_size, context.ranks.count),
         ),
         collate=collate,
         metric=block.metric.value,
         write=write,
         stages=stages,
         rows=head_of(model, stages),
+        synchronise=convert_sync_batchnorm,
     )
     return recipe, validation
 
@@ -104,4 +106,4 @@ def examiner(
 def _squares(context: TaskContext, block: Classification, pictures: Sequence[Picture], side: int, name: str) -> Squares:
     file = context.scratch / "cache" / f"{name}.npy"
     cache = context.document.training.cache
-    return squares(pictures, side, block.resize, cache=cache, file=file, threads=context.cpus)
+    return squares(pictures, side, block.resize, cache=cache, file=file, threads=context.cpus, ranks=context.ranks)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from modelyard_api.face_id import FaceId
+from timm.layers import convert_sync_batchnorm
 from torch import Tensor
 
 from modelyard_trainer.dataset.model import CheckedDataset, Picture
@@ -77,7 +78,7 @@ def recipe_of(
             shuffled(training.seed, len(data.training)),
             augment,
             training.seed,
-            without_a_lone_picture(len(data.training), context.document.batch_size),
+            without_a_lone_picture(len(data.training), context.document.batch_size, context.ranks.count),
         ),
         collate=collate,
         metric=METRIC,
@@ -85,6 +86,7 @@ def recipe_of(
         rows=frozenset(f"head.{name}" for name, _ in model.head.named_parameters()),
         stages=all_stages(model.embedder.backbone, "embedder.backbone."),
         columns=COLUMNS,
+        synchronise=convert_sync_batchnorm,
     )
     return recipe, validation
 
@@ -119,4 +121,4 @@ def _loading(context: TaskContext, pictures: int, device: torch.device, workers:
 def _squares(context: TaskContext, block: FaceId, pictures: Sequence[Picture], side: int, name: str) -> Squares:
     file = context.scratch / "cache" / f"{name}.npy"
     cache = context.document.training.cache
-    return squares(pictures, side, block.resize, cache=cache, file=file, threads=context.cpus)
+    return squares(pictures, side, block.resize, cache=cache, file=file, threads=context.cpus, ranks=context.ranks)

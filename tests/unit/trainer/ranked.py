@@ -1,0 +1,53 @@
+"""What two ranks make of a function: forked, since they have imported already what takes seconds."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from modelyard_api.outcome import Reason
+from modelyard_trainer.loop import company
+from modelyard_trainer.loop.company import Company, OtherLine
+from modelyard_trainer.loop.several import Several
+
+Result = TypeVar("Result")
+
+
+@contextmanager
+def forking() -> Iterator[None]:
+    """Ranks are forked until the block ends; a line of them is the loopback."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(company, "START", "fork")
+        patch.setenv("GLOO_SOCKET_IFNAME", "lo")
+        yield
+
+
+def never(reason: Reason, message: str) -> None:
+    """Fail: nothing hangs here."""
+    os._exit(f"{reason}: {message}" is not None)
+
+
+def both(folder: Path, function: Callable[[Several], Result]) -> tuple[Result, Result]:
+    """What the function gives in either of two ranks, which find each other in an empty folder."""
+
+    def other(rank: int, line: OtherLine) -> None:
+        ranks = Several(rank, 2, "cpu", folder / "meeting", line)
+        (folder / "other").write_bytes(pickle.dumps(function(ranks)))
+        ranks.leave()
+
+    with forking():
+        others = Company(other, 2, never)
+        with others.together():
+            ranks = Several(0, 2, "cpu", folder / "meeting", others)
+            try:
+                mine = function(ranks)
+            except BaseException:
+                ranks.desert()
+                raise
+            ranks.leave()
+    return mine, pickle.loads((folder / "other").read_bytes())
