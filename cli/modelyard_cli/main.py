@@ -46,12 +46,16 @@ def train(
         int | None,
         typer.Option(min=2, help="Most pictures of each split, for a quick trial: the same as --set dataset.limit=N."),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Train in so many processes, not in one for each GPU; without a GPU they share CPUs."),
+    ] = None,
 ) -> None:
     """Run a TrainingRun on this computer, without Kubernetes."""
     from modelyard_cli.train import train_here  # noqa: PLC0415 - half a second
 
     wanted = [*(settings or []), *([f"dataset.limit={subset}"] if subset is not None else [])]
-    raise typer.Exit(train_here(manifest, output, dataset, scratch, wanted))
+    raise typer.Exit(train_here(manifest, output, dataset, scratch, wanted, processes=processes))
 
 
 @dataset_app.command("push")

@@ -38,6 +38,8 @@ def train_here(
     dataset: Path | None,
     scratch: Path | None,
     settings: Sequence[str] = (),
+    *,
+    processes: int | None = None,
 ) -> int:
     """Train and say how it went.
 
@@ -47,6 +49,7 @@ def train_here(
         dataset: folder with the data set, instead of what the manifest says.
         scratch: folder for what nobody keeps.
         settings: fields that are set otherwise, such as `training.epochs=1`.
+        processes: in how many it is trained, where not in one for each GPU.
 
     Returns:
         The exit code: the same as that of the trainer in a pod.
@@ -70,7 +73,7 @@ def train_here(
         interruption = Interruption()
         interruption.install()
         try:
-            finished = run(document, Places(folder, in_cluster=False), progress, interruption)
+            finished = run(document, Places(folder, in_cluster=False), progress, interruption, processes=processes)
         except RunError as error:
             stack.close()
             console.print(f"{error.reason}: {error.message}", style="red", markup=False, highlight=False)

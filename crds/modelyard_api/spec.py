@@ -387,7 +387,7 @@ class Training(ApiModel):
         Field(
             ge=1,
             le=65_536,
-            description="Pictures in one forward and backward pass.",
+            description="Pictures in one forward and backward pass, over all GPUs together, which share them equally.",
         ),
     ] = 16
     gradient_accumulation: Annotated[
@@ -640,7 +640,8 @@ class Resources(ApiModel):
         Field(
             ge=0,
             le=16,
-            description="GPUs (nvidia.com/gpu) of the pod; 0 trains on the CPU. This version trains on one at most.",
+            description="GPUs (nvidia.com/gpu) of the pod; 0 trains on the CPU. Each takes an equal share of every "
+            "batch. Detection trains on one.",
         ),
     ] = 1
     gpu_type: Annotated[
@@ -868,10 +869,16 @@ SPEC_RULES = (
         holds=lambda spec: spec.training.amp is MixedPrecision.DISABLED or spec.resources.gpus > 0,
     ),
     Rule(
-        "self.resources.gpus <= 1",
-        "must be 0 or 1: this version trains on one GPU at most",
+        "self.task != 'detection' || self.resources.gpus <= 1",
+        "must be 0 or 1 for detection, which trains on one GPU",
         path=".resources.gpus",
-        holds=lambda spec: spec.resources.gpus <= 1,
+        holds=lambda spec: spec.task is not Task.DETECTION or spec.resources.gpus <= 1,
+    ),
+    Rule(
+        "self.resources.gpus < 2 || self.training.batchSize % self.resources.gpus == 0",
+        "must be a multiple of spec.resources.gpus: each GPU takes an equal share of the batch",
+        path=".training.batchSize",
+        holds=lambda spec: spec.resources.gpus < 2 or spec.training.batch_size % spec.resources.gpus == 0,
     ),
     Rule(
         "self.export.all(one, self.export.exists_one(other, other.format == one.format && "

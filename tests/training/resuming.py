@@ -100,9 +100,9 @@ class Reference:
         }
         document = run_document(**settings).model_copy(update={"batch_size": self.document.batch_size})
         first, second = (folder / uid for uid in ("first", "second"))
-        assert forked(first, document, kill_after="checkpoint of epoch 1 is safe") == -signal.SIGKILL
+        assert forked(first, document, self.processes, kill_after="checkpoint of epoch 1 is safe") == -signal.SIGKILL
         again = document.model_copy(update={"attempt": 2})
-        assert forked(second, again) == ExitCode.SUCCESS, (second / "log").read_text()
+        assert forked(second, again, self.processes) == ExitCode.SUCCESS, (second / "log").read_text()
         message = TerminationMessage.model_validate_json((second / "termination-log").read_bytes())
         assert message.reason is Reason.COMPLETED
         assert message.resumed_from_epoch is not None

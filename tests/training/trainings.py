@@ -170,12 +170,13 @@ def differences(one: Any, other: Any, where: str = "") -> list[str]:
     return [] if one == other else [f"{where}: {one} or {other}"]
 
 
-def forked(folder: Path, document: RunDocument, kill_after: str = "") -> int:
+def forked(folder: Path, document: RunDocument, processes: int | None = None, *, kill_after: str = "") -> int:
     """Run an attempt in a process of its own, made from this one, which has imported already what takes seconds.
 
     Args:
         folder: is made, for all that the attempt leaves.
         document: the run.
+        processes: in how many it is trained.
         kill_after: kill it once its log says so.
 
     Returns:
@@ -192,7 +193,8 @@ def forked(folder: Path, document: RunDocument, kill_after: str = "") -> int:
             os.environ["MODELYARD_POD_UID"] = folder.name
             sys.stderr = os.fdopen(writing, "w", buffering=1)
             places = ["--scratch", str(folder / "scratch"), "--termination-log", str(folder / "termination-log")]
-            code = process.main([str(folder / "run.json"), *places])
+            together = [] if processes is None else ["--processes", str(processes)]
+            code = process.main([str(folder / "run.json"), *places, *together])
         finally:
             os._exit(code)
     os.close(writing)

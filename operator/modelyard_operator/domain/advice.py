@@ -11,7 +11,7 @@ from modelyard_api.reid import Reid
 from modelyard_api.spec import DETECTION_STRIDE, SMALLEST_SIDE, ImageCache, MixedPrecision, Task, TrainingRunSpec
 from modelyard_api.status import Attempt
 
-from modelyard_operator.domain.terms import Terms, cache_of, step_size, workers_of
+from modelyard_operator.domain.terms import Terms, cache_of, shared_batch, smallest_batch, step_size, workers_of
 
 _SIZED = re.compile(r"(?P<family>yolo(?:v5|v8|v10|11|12|26))(?P<size>[smlx])(?P<rest>6?u?)")
 _SMALLER = {"x": "l", "l": "m", "m": "s", "s": "n"}
@@ -75,7 +75,9 @@ def _why_no_more(spec: TrainingRunSpec, ended: Attempt) -> str:
         return "there is neither an image cache nor a loader worker left to do without"
     if oom.action is OnFailure.FAIL:
         return "recovery.oom.action is fail"
-    if ended.batch_size <= max(1, oom.min_batch_size):
+    if ended.batch_size <= smallest_batch(spec):
+        if oom.min_batch_size <= spec.resources.gpus > 1:
+            return f"{spec.resources.gpus} GPUs can share no smaller one"
         return f"recovery.oom.minBatchSize, {oom.min_batch_size}, allows no smaller one"
     return f"recovery.oom.maxReductions, {oom.max_reductions}, are used"
 
@@ -97,8 +99,8 @@ def _changes(spec: TrainingRunSpec, before: Terms, after: Terms) -> list[str]:
 
 def _less_to_compute(spec: TrainingRunSpec, ended: Attempt) -> list[str]:
     training, found = spec.training, []
-    if ended.batch_size > 1:
-        found.append(f"training.batchSize {ended.batch_size // 2} instead of {ended.batch_size}")
+    if half := shared_batch(spec, ended.batch_size // 2):
+        found.append(f"training.batchSize {half} instead of {ended.batch_size}")
     found += _smaller_pictures(spec)
     architecture = spec.model.architecture
     sized = _SIZED.fullmatch(architecture)

@@ -66,7 +66,7 @@ def _smaller_batch(spec: TrainingRunSpec, attempts: Sequence[Attempt]) -> Terms 
     before, times = Terms.of(attempts[-1]), sum(b.batch_size < a.batch_size for a, b in pairwise(attempts))
     oom, accumulation = spec.recovery.oom, spec.training.gradient_accumulation
     # As decimals: 100 times 0.29 is 29.
-    batch = max(oom.min_batch_size, int(before.batch_size * Decimal(str(oom.factor))))
+    batch = max(smallest_batch(spec), shared_batch(spec, int(before.batch_size * Decimal(str(oom.factor)))))
     if oom.action is OnFailure.FAIL or times >= oom.max_reductions or batch >= before.batch_size:
         return None
     if oom.keep_effective_batch:
@@ -76,6 +76,17 @@ def _smaller_batch(spec: TrainingRunSpec, attempts: Sequence[Attempt]) -> Terms 
     if oom.learning_rate is LearningRateChange.SCALE:
         factor = _multiplied(factor, step / step_before)
     return replace(before, batch_size=batch, effective_batch_size=step, learning_rate_factor=factor)
+
+
+def smallest_batch(spec: TrainingRunSpec) -> int:
+    """The smallest batch that running out of memory may lead to."""
+    gpus = max(1, spec.resources.gpus)
+    return max(gpus, shared_batch(spec, spec.recovery.oom.min_batch_size + gpus - 1))
+
+
+def shared_batch(spec: TrainingRunSpec, pictures: int) -> int:
+    """The largest batch of at most so many pictures that the GPUs can share equally; 0 where there is none."""
+    return pictures - pictures % max(1, spec.resources.gpus)
 
 
 def _less_beside_the_batch(spec: TrainingRunSpec, before: Terms) -> Terms | None:

@@ -91,6 +91,17 @@ class TestGpuMemory:
         assert (world.status.reason, world.status.retries) == (Reason.OUT_OF_MEMORY, 0)
         assert why in (world.status.message or "")
 
+    def test_several_gpus_can_share_every_smaller_batch(self) -> None:
+        classification = {"task": "classification", "dataset": {"format": "image-folder"}}
+        training = {"batchSize": 36, "imageSize": 224}
+        world = a_run(**classification, training=training, resources={"gpus": 4}, recovery={"maxRetries": 0}).begun()
+        while world.status.phase is not Phase.FAILED:
+            runs_out(world).looked_at()
+        assert [attempt.batch_size for attempt in world.status.attempts] == [36, 16, 8, 4]
+        assert "and 4 GPUs can share no smaller one; what would help: training.imageSize" in (
+            world.status.message or ""
+        )
+
     def test_then_it_recommends_numbers_that_would_be_smaller(self) -> None:
         spec: dict[str, Any] = {"model": {"architecture": "yolov8m"}, "resources": {"gpuType": "nvidia-l4"}}
         world = runs_out(a_run(**spec, recovery={"oom": {"action": "fail"}}).begun())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 from collections.abc import Callable, Iterator
@@ -20,11 +21,14 @@ Result = TypeVar("Result")
 
 @contextmanager
 def forking() -> Iterator[None]:
-    """Ranks are forked until the block ends; a line of them is the loopback."""
+    """Ranks are forked until the block ends, and meet on the loopback."""
+    gc.collect()
+    gc.freeze()  # a fork must not clear away what belongs to threads that it does not have
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(company, "START", "fork")
         patch.setenv("GLOO_SOCKET_IFNAME", "lo")
         yield
+    gc.unfreeze()
 
 
 def never(reason: Reason, message: str) -> None:

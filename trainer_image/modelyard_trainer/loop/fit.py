@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
+from modelyard_api.outcome import Reason
 from torch import nn
 
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.dataset.model import CheckedDataset
+from modelyard_trainer.errors import RunError
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches
 from modelyard_trainer.loop.epochs import EpochLoop, Learner, Plan
@@ -175,7 +177,12 @@ class Parts:
             optimizer=build_optimizer(model, training.optimizer),
             precision=Precision(training.amp, device, training.gradient_clip),
         )
-        pictures = len(recipe.pictures)
+        pictures, count = len(recipe.pictures), context.ranks.count
+        if pictures < count:
+            raise RunError(
+                Reason.SPEC_INVALID,
+                f"spec.resources.gpus: {count} GPUs cannot share {pictures} training pictures; 1 would be right",
+            )
         batches = Batches(pictures, min(document.batch_size, pictures), document.step_size)
         return cls(context, recipe, device, batches, freezing, numbers)
 

@@ -28,7 +28,7 @@ class ClassificationTask(LoopedTask):
         self._block = self._spec.classification or Classification()
 
     def check_spec(self) -> None:
-        """The architecture must be known, and the GPUs at most one."""
+        """The architecture must be known, and there must be a GPU for mixed precision."""
         check_architecture(self._spec.model.architecture)
         check_device(self._spec)
 

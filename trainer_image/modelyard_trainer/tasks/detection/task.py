@@ -66,6 +66,11 @@ class DetectionTask:
                 f"{architecture.name}; {_round_up(size, architecture.stride)} would be right",
             )
         check_device(self._spec)
+        if max(self._spec.resources.gpus, self._context.processes or 1) > 1:
+            raise RunError(
+                Reason.SPEC_INVALID,
+                "spec.resources.gpus: detection trains on one GPU, in one process; 1 would be right",
+            )
 
     def check(self, fetched: FetchedDataset) -> CheckedDataset:
         """Every picture and label must be sound, and copyPaste needs outlines."""

@@ -30,7 +30,7 @@ class ReidTask(LoopedTask):
         self._block = self._spec.reid or Reid()
 
     def check_spec(self) -> None:
-        """The architecture must be known, the GPUs at most one, and something must be left to train."""
+        """The architecture must be known, and something must be left to train."""
         check_architecture(self._spec.model.architecture)
         check_device(self._spec)
         if self._spec.training.freeze_backbone and not self._block.loss.weight_x:

@@ -1,0 +1,106 @@
+"""Two processes that train one model: killed anywhere and resumed, they equal two that never were, bit for bit.
+
+On the CPU, by gloo. The other rank is forked from this process where that is all the same, to save its imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from modelyard_trainer.checkpoints.model import Position
+from modelyard_trainer.loop import company
+from modelyard_trainer.tasks.base import Task, TaskContext
+from modelyard_trainer.tasks.classification.task import ClassificationTask
+from modelyard_trainer.tasks.face_id.task import FaceIdTask
+from modelyard_trainer.tasks.reid.task import ReidTask
+
+from examples.animals import make_sightings
+from examples.digits import make_folders
+from tests.training import test_resumed_classifier, test_resumed_face_id, test_resumed_reid
+from tests.training.resuming import Reference, undisturbed
+from tests.training.trainings import Shelf
+from tests.unit.trainer.datasets import run_document
+from tests.unit.trainer.ranked import forking
+
+BETWEEN, BEFORE_VALIDATION = Position(1, 4), Position(2, 6)
+"""Between two steps of the optimizer, each of two batches; and after the last of an epoch."""
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes"),
+    pytest.mark.usefixtures("one_cpu_and_every_batch_counts", "forked_ranks"),
+]
+
+
+@pytest.fixture(scope="module")
+def forked_ranks() -> Iterator[None]:
+    with forking():
+        yield
+
+
+def _two(
+    task: Callable[[TaskContext, int], Task],
+    settings: Mapping[str, Any],
+    dataset: Mapping[str, str],
+    factory: pytest.TempPathFactory,
+    **options: Any,
+) -> Reference:
+    document = run_document(**{**settings, "dataset": dataset})
+    document = document.model_copy(update={"batch_size": document.spec.training.batch_size})
+    folder = factory.mktemp("reference")
+    return undisturbed(task, document, folder, [BETWEEN, BEFORE_VALIDATION], processes=2, **options)
+
+
+@pytest.fixture(scope="module")
+def classifier(
+    tmp_path_factory: pytest.TempPathFactory, one_cpu_and_every_batch_counts: None, forked_ranks: None
+) -> Reference:
+    folder = tmp_path_factory.mktemp("digits")
+    make_folders.make(folder, images=29, size=32)
+    dataset = {"path": str(folder), "format": "image-folder"}
+    files = ("best.pt", "last.pt", "epoch2.pt")
+    return _two(ClassificationTask, test_resumed_classifier.SETTINGS, dataset, tmp_path_factory, files=files)
+
+
+@pytest.mark.parametrize("position", [BETWEEN, BEFORE_VALIDATION], ids=["between two steps", "before a validation"])
+def test_a_resumed_classifier_equals_one_that_was_never_killed(
+    classifier: Reference, position: Position, tmp_path: Path
+) -> None:
+    classifier.assert_resumes(position, tmp_path, workers=2 if position is BETWEEN else 0)
+
+
+def test_told_to_stop_within_an_accumulation_they_end_with_the_step(classifier: Reference, tmp_path: Path) -> None:
+    classifier.assert_stops_and_goes_on(Position(1, 2), BETWEEN, tmp_path)
+
+
+def test_processes_that_are_killed_after_a_checkpoint_are_made_up_for(classifier: Reference, tmp_path: Path) -> None:
+    classifier.assert_outlives_a_kill(test_resumed_classifier.SETTINGS, tmp_path)
+
+
+def test_a_process_of_its_own_and_a_shared_cache_train_the_same(
+    classifier: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(company, "START", "spawn")
+    cached = classifier.document.model_copy(update={"image_cache": "memory"})
+    classifier.assert_equal(classifier.fit(tmp_path, Shelf(classifier.end.__eq__), cached))
+
+
+def test_a_resumed_identifier_equals_one_that_was_never_killed(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    make_folders.make(tmp_path / "digits", images=60, size=32)
+    dataset = {"path": str(tmp_path / "digits"), "format": "image-folder"}
+    settings = test_resumed_face_id.SETTINGS
+    settings = {**settings, "training": {**settings["training"], "batchSize": 8}}
+    identifier = _two(FaceIdTask, settings, dataset, tmp_path_factory)
+    identifier.assert_resumes(BETWEEN, tmp_path, workers=0)
+
+
+def test_a_resumed_reidentifier_equals_one_that_was_never_killed(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    make_sightings.make(tmp_path / "sightings", individuals=8, pictures=2, height=32)
+    dataset = {"path": str(tmp_path / "sightings"), "format": "market1501"}
+    reidentifier = _two(ReidTask, test_resumed_reid.SETTINGS, dataset, tmp_path_factory)
+    reidentifier.assert_resumes(BETWEEN, tmp_path, workers=0)

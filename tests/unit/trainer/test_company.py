@@ -1,0 +1,133 @@
+"""However one rank ends, no other waits for it for ever, and the reason is the one that a single process would give."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from modelyard_api.outcome import Reason
+from modelyard_trainer.errors import Interrupted, RunError
+from modelyard_trainer.loop import company
+from modelyard_trainer.loop.company import Company, OtherLine
+from modelyard_trainer.loop.memory import explain_memory
+from modelyard_trainer.loop.several import Several
+
+from tests.unit.trainer.ranked import both, forking, never
+
+
+def out_of_memory() -> None:
+    with explain_memory(64):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def crashed() -> None:
+    signal.signal(signal.SIGSEGV, signal.SIG_DFL)  # pytest's tells where
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def unforeseen() -> None:
+    raise KeyError("label")
+
+
+@pytest.mark.parametrize(
+    ("end", "reason", "message"),
+    [
+        (out_of_memory, Reason.OUT_OF_MEMORY, "the GPU ran out of memory with a batch of 64 pictures"),
+        (killed, Reason.HOST_OUT_OF_MEMORY, "the process of rank 1 is killed by signal: Killed"),
+        (crashed, Reason.INTERNAL_ERROR, "the process of rank 1 ended by SIGSEGV"),
+        (unforeseen, Reason.INTERNAL_ERROR, "KeyError in rank 1: 'label'"),
+    ],
+)
+def test_the_first_rank_does_not_wait_for_one_that_is_no_more(
+    end: Callable[[], None], reason: Reason, message: str, tmp_path: Path
+) -> None:
+    def work(ranks: Several) -> None:
+        with ranks.step(torch.nn.Identity(), 2, completes=True):
+            if ranks.rank:
+                end()
+            ranks.means({"loss": torch.tensor(1.0)})
+
+    with pytest.raises(RunError) as caught:
+        both(tmp_path, work)
+    assert caught.value.reason is reason
+    assert message in caught.value.message
+
+
+def test_what_the_first_rank_ends_with_is_not_explained_by_another(tmp_path: Path) -> None:
+    def work(ranks: Several) -> None:
+        if not ranks.rank:
+            raise RunError(Reason.OUT_OF_MEMORY, "the GPU ran out of memory")
+        with ranks.step(torch.nn.Identity(), 2, completes=True):
+            ranks.means({"loss": torch.tensor(1.0)})
+
+    with pytest.raises(RunError, match="the GPU ran out of memory"):
+        both(tmp_path, work)
+
+
+def test_one_that_fails_before_it_is_ready_is_not_waited_for() -> None:
+    def work(_rank: int, _line: OtherLine) -> None:
+        unforeseen()
+
+    with forking():
+        others = Company(work, 3, never)
+        with pytest.raises(RunError, match="KeyError in rank"), others.together():
+            others.wait_until_ready()
+
+
+def test_a_first_rank_that_is_told_to_stop_ends_the_others_wherever_they_are(tmp_path: Path) -> None:
+    def work(rank: int, line: OtherLine) -> None:
+        (tmp_path / str(rank)).write_text(str(os.getpid()))
+        line.ready()
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        time.sleep(3600)
+
+    with forking():
+        others = Company(work, 3, never)
+        with pytest.raises(Interrupted), others.together():
+            others.wait_until_ready()
+            raise Interrupted
+    for rank in ("1", "2"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((tmp_path / rank).read_text()), 0)
+
+
+def test_the_others_do_not_outlive_a_first_rank_that_is_killed(tmp_path: Path) -> None:
+    def work(_rank: int, line: OtherLine) -> None:
+        (tmp_path / "pid").write_text(str(os.getpid()))
+        line.ready()
+        time.sleep(3600)
+
+    first = os.fork()
+    if not first:
+        with forking():
+            Company(work, 2, never).wait_until_ready()
+            killed()
+    os.waitpid(first, 0)
+    other = int((tmp_path / "pid").read_text())
+    while Path(f"/proc/{other}").exists() and "Z" not in Path(f"/proc/{other}/stat").read_text():
+        time.sleep(0.01)
+
+
+def test_where_the_main_thread_does_not_notice_the_process_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(company, "_FOR_THE_MAIN_THREAD", 0.0)
+    said: list[tuple[Reason, str]] = []
+
+    def work(_rank: int, _line: OtherLine) -> None:
+        out_of_memory()
+
+    with forking():
+        others = Company(work, 2, lambda reason, message: said.append((reason, message)))
+        with pytest.raises(Interrupted), others.together():
+            while not said:
+                time.sleep(0.01)
+            raise Interrupted
+    assert said == [(Reason.OUT_OF_MEMORY, "the GPU ran out of memory with a batch of 64 pictures")]
