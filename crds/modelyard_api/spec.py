@@ -641,7 +641,7 @@ class Resources(ApiModel):
             ge=0,
             le=16,
             description="GPUs (nvidia.com/gpu) of the pod; 0 trains on the CPU. Each takes an equal share of every "
-            "batch. Detection trains on one.",
+            "batch.",
         ),
     ] = 1
     gpu_type: Annotated[
@@ -867,12 +867,6 @@ SPEC_RULES = (
         "must be disabled without a GPU; or set spec.resources.gpus to 1",
         path=".training.amp",
         holds=lambda spec: spec.training.amp is MixedPrecision.DISABLED or spec.resources.gpus > 0,
-    ),
-    Rule(
-        "self.task != 'detection' || self.resources.gpus <= 1",
-        "must be 0 or 1 for detection, which trains on one GPU",
-        path=".resources.gpus",
-        holds=lambda spec: spec.task is not Task.DETECTION or spec.resources.gpus <= 1,
     ),
     Rule(
         "self.resources.gpus < 2 || self.training.batchSize % self.resources.gpus == 0",

@@ -644,14 +644,8 @@ BY_RULES = (
     ),
     # Resources
     Refusal(
-        "two GPUs for a detector",
-        {"spec.resources.gpus": 2},
-        "spec.resources.gpus",
-        "must be 0 or 1 for detection, which trains on one GPU",
-    ),
-    Refusal(
         "a batch that its GPUs cannot share",
-        CLASSIFICATION | {"spec.resources.gpus": 4, "spec.training.batchSize": 18},
+        {"spec.resources.gpus": 4, "spec.training.batchSize": 18},
         "spec.training.batchSize",
         "must be a multiple of spec.resources.gpus: each GPU takes an equal share of the batch",
     ),

@@ -92,7 +92,7 @@ class TestGpuMemory:
         assert why in (world.status.message or "")
 
     def test_several_gpus_can_share_every_smaller_batch(self) -> None:
-        classification = {"task": "classification", "dataset": {"format": "image-folder"}}
+        classification: dict[str, Any] = {"task": "classification", "dataset": {"format": "image-folder"}}
         training = {"batchSize": 36, "imageSize": 224}
         world = a_run(**classification, training=training, resources={"gpus": 4}, recovery={"maxRetries": 0}).begun()
         while world.status.phase is not Phase.FAILED:

@@ -108,8 +108,9 @@ def test_the_others_do_not_outlive_a_first_rank_that_is_killed(tmp_path: Path) -
 
     first = os.fork()
     if not first:
-        with forking():
-            Company(work, 2, never).wait_until_ready()
+        others = Company(work, 2, never)
+        with forking(), others.together():
+            others.wait_until_ready()
             killed()
     os.waitpid(first, 0)
     other = int((tmp_path / "pid").read_text())

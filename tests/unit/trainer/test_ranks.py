@@ -135,7 +135,7 @@ def trained(ranks: Ranks, *, poisoned: bool = False) -> Ended:
     )
     if ranks.rank:
         with torch.no_grad():
-            model[0].weight += 1  # the first rank's are taken
+            next(model.parameters()).add_(1)  # the first rank's are taken
     loop = EpochLoop(
         learner=learner,
         loader=EpochLoader(Rows(), 6, 0, collate=default_collate, pin_memory=False, ranks=ranks),

@@ -55,5 +55,10 @@ def without_a_lone_picture(pictures: int, batch_size: int, ranks: int = 1) -> in
 
     Batch normalisation cannot train on one picture. Other ones are left out in each epoch.
     """
+    return without_a_rest(pictures, batch_size, 2 * ranks) if batch_size > 1 else pictures
+
+
+def without_a_rest(pictures: int, batch_size: int, fewest: int) -> int:
+    """Pictures of an epoch, less those of a last batch of fewer than `fewest`; all where there is no other batch."""
     rest = pictures % batch_size
-    return pictures - rest if batch_size > 1 and rest < min(2 * ranks, pictures) else pictures
+    return pictures - rest if rest < min(fewest, pictures) else pictures

@@ -77,7 +77,7 @@ class Company:
     """
 
     def __init__(self, work: Work, count: int, give_up: Callable[[Reason, str], None]) -> None:
-        self._give_up = give_up
+        self._work, self._count, self._give_up = work, count, give_up
         self.abort: Callable[[], None] = lambda: None
         """Called in another thread when a rank has failed: makes the main thread go on where it waits for it."""
         self._failures: list[Failure] = []
@@ -85,28 +85,17 @@ class Company:
         self._changed, self._over = threading.Condition(), threading.Event()
         self._processes: list[BaseProcess] = []
         self._lines: list[Connection] = []
-        context: Any = multiprocessing.get_context(START)
-        try:
-            for rank in range(1, count):
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_rank, args=(work, rank, theirs), name=f"rank-{rank}")
-                process.start()
-                theirs.close()
-                self._processes.append(process)
-                self._lines.append(ours)
-        except BaseException:
-            self._end(0.0)
-            raise
-        threading.Thread(target=self._watch, name="ranks", daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, name="ranks", daemon=True)
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """A block in which the ranks work together. When it ends they end too, in their own time where it ends well.
+        """A block in which there are others. When it ends they end too, in their own time where it ends well.
 
         Raises:
             RunError: one of them has failed, and so this one could not go on.
         """
         try:
+            self._start()
             yield
         except Exception as error:
             failure = None if isinstance(error, RunError) else self._why()
@@ -119,6 +108,18 @@ class Company:
             raise
         else:
             self._end(_FOR_AN_ORDERLY_END)
+
+    def _start(self) -> None:
+        context: Any = multiprocessing.get_context(START)
+        for rank in range(1, self._count):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_rank, args=(self._work, rank, theirs), name=f"rank-{rank}")
+            process.start()
+            theirs.close()
+            self._processes.append(process)
+            self._lines.append(ours)
+            _log.info("rank %d is process %d", rank, process.pid)
+        self._watcher.start()
 
     def wait_until_ready(self) -> None:
         """Wait for all others to say so.
@@ -151,8 +152,11 @@ class Company:
         for process in self._processes:
             process.join(max(0.0, until - time.monotonic()))
             process.kill()
-        for process, line in zip(self._processes, self._lines, strict=True):
+        for process in self._processes:
             process.join()
+        if self._watcher.ident:
+            self._watcher.join()  # it reads the lines
+        for line in self._lines:
             line.close()
 
     def _why(self) -> Failure | None:

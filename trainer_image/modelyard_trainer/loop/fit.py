@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
-from modelyard_api.outcome import Reason
 from torch import nn
 
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.dataset.model import CheckedDataset
-from modelyard_trainer.errors import RunError
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches
 from modelyard_trainer.loop.epochs import EpochLoop, Learner, Plan
 from modelyard_trainer.loop.freezing import Freezing, Stages, freezing_of
-from modelyard_trainer.loop.guard import Guard, Watch
+from modelyard_trainer.loop.guard import NOBODY, NOTHING, Guard, Watch
 from modelyard_trainer.loop.history import History, Write
 from modelyard_trainer.loop.loader import EpochLoader, Pictures
 from modelyard_trainer.loop.memory import explain_memory
@@ -146,9 +144,7 @@ def follow(context: TaskContext, recipe: Recipe, *, device: str, workers: int | 
         device: this rank's, as torch calls it.
         workers: see `fit`.
     """
-    watch = Watch(lambda _epoch, _step, _steps, _losses: None, lambda _epoch, _metrics, _best, _weights: None)
-    guard = Guard(lambda: False, lambda _position: False, lambda _position, _numbers: None)
-    Parts.of(context, recipe, device).train(Position(0), watch, guard, workers)
+    Parts.of(context, recipe, device).train(Position(0), NOBODY, NOTHING, workers)
 
 
 @dataclass(frozen=True)
@@ -177,12 +173,7 @@ class Parts:
             optimizer=build_optimizer(model, training.optimizer),
             precision=Precision(training.amp, device, training.gradient_clip),
         )
-        pictures, count = len(recipe.pictures), context.ranks.count
-        if pictures < count:
-            raise RunError(
-                Reason.SPEC_INVALID,
-                f"spec.resources.gpus: {count} GPUs cannot share {pictures} training pictures; 1 would be right",
-            )
+        pictures = len(recipe.pictures)
         batches = Batches(pictures, min(document.batch_size, pictures), document.step_size)
         return cls(context, recipe, device, batches, freezing, numbers)
 

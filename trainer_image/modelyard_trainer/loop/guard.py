@@ -40,6 +40,12 @@ class Guard:
     """Takes the numbers of the training at a position; returns at once."""
 
 
+NOBODY = Watch(lambda _epoch, _step, _steps, _losses: None, lambda _epoch, _metrics, _best, _weights: None)
+"""Is told of a training that another rank tells of."""
+NOTHING = Guard(lambda: False, lambda _position: False, lambda _position, _numbers: None)
+"""Keeps what another rank keeps."""
+
+
 class Pace:
     """Asks whether a snapshot is due, and not at every batch.
 

@@ -35,6 +35,7 @@ class EpochLoader(DataLoader[Any]):
         collate: makes a batch of a list of pictures.
         pin_memory: whether batches lie where a GPU fetches them from quickly.
         ranks: who share each batch; only this one's share is loaded.
+        count: how many of each epoch's pictures are used; all of them where it is not given.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class EpochLoader(DataLoader[Any]):
         collate: Callable[[list[Any]], Any],
         pin_memory: bool,
         ranks: Ranks = ALONE,
+        count: int | None = None,
     ) -> None:
-        self._places = _Places(len(pictures), batch_size, ranks)
+        self._places = _Places(len(pictures) if count is None else count, batch_size, ranks)
         super().__init__(
             pictures,  # type: ignore[arg-type]  # a Dataset has no protocol of its own
-            batch_sampler=self._places,
+            batch_size=len(ranks.share(batch_size)),
+            sampler=self._places,
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=_PREFETCHED if workers else None,
@@ -70,8 +73,8 @@ class EpochLoader(DataLoader[Any]):
             self._iterator = None
 
 
-class _Places(Sampler[list[Place]]):
-    """The places of one epoch, batch by batch, from a step on."""
+class _Places(Sampler[Place]):
+    """This rank's places of one epoch from a step on. Of each batch but the last one there are as many."""
 
     def __init__(self, pictures: int, batch_size: int, ranks: Ranks) -> None:
         self._pictures, self._batch_size, self._ranks = pictures, batch_size, ranks
@@ -80,11 +83,12 @@ class _Places(Sampler[list[Place]]):
     def begin(self, epoch: int, first: int) -> None:
         self._epoch, self._first = epoch, first
 
-    def __iter__(self) -> Iterator[list[Place]]:
+    def __iter__(self) -> Iterator[Place]:
         epoch, size = self._epoch, self._batch_size
         for begin in range(self._first * size, self._pictures, size):
-            own = self._ranks.share(min(size, self._pictures - begin))
-            yield [(epoch, begin + position) for position in own]
+            for position in self._ranks.share(min(size, self._pictures - begin)):
+                yield epoch, begin + position
 
     def __len__(self) -> int:
-        return (self._pictures + self._batch_size - 1) // self._batch_size
+        whole, rest = divmod(self._pictures, self._batch_size)
+        return whole * len(self._ranks.share(self._batch_size)) + len(self._ranks.share(rest))

@@ -5,8 +5,8 @@ Here they are one, and nothing that is asked of them does anything; `several.py`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -29,8 +29,14 @@ class Ranks:
         """Which pictures of a batch (counted from 0) are this rank's. The shares make up the batch, in its order."""
         return range(pictures * self.rank // self.count, pictures * (self.rank + 1) // self.count)
 
-    def replica(self, model: nn.Module) -> nn.Module:
-        """The model as it is to be called in training; to be asked for whenever other parameters are to learn."""
+    def replica(self, model: nn.Module, *, unused: bool = False) -> nn.Module:
+        """The model as it is to be called in training; to be asked for whenever other parameters are to learn.
+
+        Args:
+            model: of this rank.
+            unused: whether some that learn may have no part in a loss.
+        """
+        del unused
         return model
 
     def step(self, replica: nn.Module, pictures: int, *, completes: bool) -> AbstractContextManager[object]:
@@ -61,6 +67,15 @@ class Ranks:
     def from_first(self, make: Callable[[], Value]) -> Value:
         """What `make` gives to the first rank: plain values that can be pickled. The others wait for it."""
         return make()
+
+    @contextmanager
+    def first_goes_first(self) -> Iterator[None]:
+        """A block that the others begin when the first has ended it."""
+        if self.rank:
+            self.from_first(lambda: None)
+        yield
+        if not self.rank:
+            self.from_first(lambda: None)
 
 
 ALONE = Ranks()

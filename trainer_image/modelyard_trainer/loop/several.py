@@ -42,10 +42,11 @@ class Several(Ranks):
             torch.cuda.set_device(self._device)
         dist.init_process_group(
             "nccl" if on_gpu else "gloo",
-            store=dist.FileStore(str(meeting), count),
+            store=dist.FileStore(str(meeting), count),  # type: ignore[attr-defined]
             rank=rank,
             world_size=count,
             timeout=PATIENCE,
+            device_id=self._device if on_gpu else None,
         )
         self._learning: tuple[str, ...] = ()
         self._replica: nn.Module | None = None
@@ -69,13 +70,15 @@ class Several(Ranks):
             group: Any = dist.group.WORLD
             group.abort()
 
-    def replica(self, model: nn.Module) -> nn.Module:
+    def replica(self, model: nn.Module, *, unused: bool = False) -> nn.Module:
         """The model behind a DistributedDataParallel, made anew when other parameters learn than before."""
         learning = tuple(name for name, parameter in model.named_parameters() if parameter.requires_grad)
         if self._replica is None or learning != self._learning:
             self._replica = None  # its hooks go first
             device_ids = [self._device.index] if self._device.type == "cuda" else None
-            self._replica = DistributedDataParallel(model, device_ids=device_ids, gradient_as_bucket_view=True)
+            self._replica = DistributedDataParallel(
+                model, device_ids=device_ids, find_unused_parameters=unused, gradient_as_bucket_view=True
+            )
             self._learning = learning
         return self._replica
 
@@ -102,7 +105,7 @@ class Several(Ranks):
 
     def whole(self, rows: Tensor) -> Tensor:
         """Sums of rows and zeros, so that shares of different sizes need no special case."""
-        gathered: Tensor = _Whole.apply(rows, self.share(self._pictures), self._pictures)  # type: ignore[no-untyped-call]
+        gathered: Tensor = _Whole.apply(rows, self.share(self._pictures), self._pictures)
         return gathered
 
     def from_first(self, make: Callable[[], Value]) -> Value:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
 from modelyard_trainer.dataset.reading import Tell
-from modelyard_trainer.loop.device import pick_device, ranks_wanted
+from modelyard_trainer.loop.device import pick_device
 from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.tasks.base import Evaluation, ExportedFile, Fit, TaskContext, Verified
 from modelyard_trainer.tasks.offline import prepare
@@ -64,18 +64,13 @@ class LoopedTask(ABC):
 
     def fit(self, data: CheckedDataset) -> Fit:
         """Train exactly as asked, from where the newest checkpoint ends, with as many others as there are GPUs."""
-        context = self._context
-        prepare(context.scratch, context.cpus)
-        device, notices = pick_device(self._spec)
-        count = ranks_wanted(self._document, context.processes)
-        if count == 1:
-            return self._fitted(data, device, notices)
-        from modelyard_trainer.tasks.several import first_of  # noqa: PLC0415 - imports torch
+        prepare(self._context.scratch, self._context.cpus)
+        from modelyard_trainer.tasks.several import fit_together  # noqa: PLC0415 - imports torch
 
-        with first_of(count, type(self), context, data, device=device, workers=self._workers) as together:
-            return type(self)(together, self._workers)._fitted(data, device, notices)
+        return fit_together(self, self._context, data, self._workers)
 
-    def _fitted(self, data: CheckedDataset, device: str, notices: tuple[str, ...]) -> Fit:
+    def fitted(self, data: CheckedDataset, device: str, notices: tuple[str, ...]) -> Fit:
+        """What `fit` is in the first rank, or in one process alone."""
         from modelyard_trainer.loop.fit import fit, settle  # noqa: PLC0415 - imports torch
 
         settle(self._document.training.deterministic)

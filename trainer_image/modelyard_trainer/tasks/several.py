@@ -1,75 +1,85 @@
-"""A task on our own loop in several processes of this machine. Imports torch."""
+"""A task in several processes of this machine. Imports torch."""
 
 from __future__ import annotations
 
 import logging
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from modelyard_api.outcome import Reason
 from modelyard_api.run_document import RunDocument
 
 from modelyard_trainer.dataset.model import CheckedDataset
+from modelyard_trainer.errors import RunError
 from modelyard_trainer.logs import ROOT, log_to_stderr
 from modelyard_trainer.loop.company import Company, OtherLine
+from modelyard_trainer.loop.device import pick_device, ranks_wanted
 from modelyard_trainer.loop.several import Several
 from modelyard_trainer.progress import Progress
-from modelyard_trainer.tasks.base import TaskContext
+from modelyard_trainer.tasks.base import Fit, TaskContext
 from modelyard_trainer.tasks.offline import prepare
 
-if TYPE_CHECKING:
-    from modelyard_trainer.tasks.looped import LoopedTask
+
+class Shared(Protocol):
+    """A task that several processes can train."""
+
+    def __init__(self, context: TaskContext, workers: int | None) -> None: ...
+
+    def fitted(self, data: CheckedDataset, device: str, notices: tuple[str, ...]) -> Fit:
+        """Train as the first rank of `context.ranks`, or alone."""
+
+    def follow(self, data: CheckedDataset, device: str) -> None:
+        """Train as another one, on this rank's device."""
 
 
-@contextmanager
-def first_of(
-    count: int,
-    task: type[LoopedTask],
-    context: TaskContext,
-    data: CheckedDataset,
-    *,
-    device: str,
-    workers: int | None,
-) -> Iterator[TaskContext]:
-    """A block in which this process is the first of several; what the task is given in it.
+def fit_together(alone: Shared, context: TaskContext, data: CheckedDataset, workers: int | None) -> Fit:
+    """Train in as many processes as are wanted, of which this is the first.
 
     Args:
-        count: of the processes.
-        task: is trained by all of them.
+        alone: the task, as it is where one process is enough.
         context: what it was given.
         data: what is trained on.
-        device: this process's, as torch calls it.
         workers: processes that load pictures, in each of them.
 
     Raises:
-        RunError: one of the others has failed.
+        RunError: it cannot be shared so, or one of the others has failed.
     """
+    device, notices = pick_device(context.document.spec)
+    count = ranks_wanted(context.document, context.processes)
+    if count == 1:
+        return alone.fitted(data, device, notices)
+    if len(data.training) < count:
+        raise RunError(
+            Reason.SPEC_INVALID,
+            f"spec.resources.gpus: {count} GPUs cannot share {len(data.training)} training pictures; 1 would be right",
+        )
     folder = context.scratch / "ranks"
     folder.mkdir()
     # They are on one machine, and NCCL would rather use a network.
     os.environ |= {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
     cpus = max(1, context.cpus // count)
+    task = type(alone)
     other = Other(task, context.document, data, context.scratch, folder, count, device != "cpu", cpus, workers)
     company = Company(other, count, context.interruption.give_up)
-    # The process that speaks for the run must not be torn down by NCCL's watchdog: the others are watched here.
-    os.environ["TORCH_NCCL_ASYNC_ERROR_HANDLING"] = "2"
     try:
         with company.together():
+            # The process that speaks for the run must not be torn down by NCCL's watchdog: the others are watched here.
+            os.environ["TORCH_NCCL_ASYNC_ERROR_HANDLING"] = "2"
             prepare(context.scratch, cpus)
             company.wait_until_ready()
             company.tell(None)
             ranks = Several(0, count, device, folder / "meeting", company)
             company.abort = ranks.abort
             try:
-                yield replace(context, cpus=cpus, ranks=ranks)
+                fit = task(replace(context, cpus=cpus, ranks=ranks), workers).fitted(data, device, notices)
             except BaseException:
                 ranks.desert()
                 raise
             ranks.leave()
+            return fit
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         prepare(context.scratch, context.cpus)
@@ -79,7 +89,7 @@ def first_of(
 class Other:
     """All that another process needs to train with the first."""
 
-    task: type[LoopedTask]
+    task: type[Shared]
     document: RunDocument
     data: CheckedDataset
     scratch: Path
@@ -102,6 +112,8 @@ class Other:
         ranks = Several(rank, self.count, device, self.folder / "meeting", line)
         document = self.document
         progress = Progress(document.attempt, document.batch_size, document.spec.epochs_to_train)
-        context = TaskContext(document, self.scratch, self.folder, progress, self.cpus, ranks=ranks)
+        own = self.folder / str(rank)
+        own.mkdir()
+        context = TaskContext(document, self.scratch, own, progress, self.cpus, ranks=ranks)
         self.task(context, self.workers).follow(self.data, device)
         ranks.leave()

@@ -40,7 +40,7 @@ class EpochLoop:
 
     def __init__(self, trainer: Any, watch: Watch, guard: Guard, freezing: Freezing) -> None:
         self._trainer, self._watch, self._guard, self._freezing = trainer, watch, guard, freezing
-        self._steps = len(trainer.train_loader)
+        self._steps, self._ranks = len(trainer.train_loader), trainer.ranks
         self._schedule = Schedule(
             curve=trainer.lf,
             steps=self._steps,
@@ -77,26 +77,35 @@ class EpochLoop:
         trainer = self._trainer
         trainer._model_train()
         self._freezing.begin(epoch)
+        replica = self._ranks.replica(unwrap_model(trainer.model), unused=True)
         if not first:
             trainer.tloss = None
         for step, batch in enumerate(trainer.train_loader.epoch(epoch, first) if first < self._steps else (), first):
-            self._step(epoch, step, batch)
+            self._step(epoch, step, replica, batch)
             self._watch.step(epoch + 1, step + 1, self._steps, trainer.tloss)
             self._keep_if_wanted(Position(epoch, step + 1))
         self._schedule.apply(trainer.optimizer, epoch, self._steps - 1)  # nothing new, unless there was no step
 
-    def _step(self, epoch: int, step: int, batch: dict[str, Any]) -> None:
+    def _step(self, epoch: int, step: int, replica: Any, batch: dict[str, Any]) -> None:
         """Nothing in here waits for the GPU."""
-        trainer = self._trainer
+        trainer, ranks = self._trainer, self._ranks
         trainer.accumulate = self._schedule.apply(trainer.optimizer, epoch, step)
-        draw_from(trainer.args.seed, Purpose.STEP, epoch, step)
-        with autocast(torch.bfloat16 if trainer.args.amp == "bf16" else trainer.amp, device=trainer.device.type):
-            loss, items = trainer.model(trainer.preprocess_batch(batch))
-            trainer.loss, trainer.loss_items = loss.sum(), items
-            trainer.loss_names = trainer.loss_names or tuple(items)
-            mean = trainer.tloss
-            trainer.tloss = items if mean is None else {k: (mean[k] * step + v) / (step + 1) for k, v in items.items()}
-        trainer.scaler.scale(trainer.loss).backward()
+        draw_from(trainer.args.seed, Purpose.STEP, epoch, step * ranks.count + ranks.rank)
+        pictures = min(trainer.batch_size, trainer.pictures - step * trainer.batch_size)
+        # An accumulation may go over the end of an epoch: its gradients are to be the same in all ranks throughout.
+        with ranks.step(replica, pictures, completes=True):
+            with autocast(torch.bfloat16 if trainer.args.amp == "bf16" else trainer.amp, device=trainer.device.type):
+                loss, items = replica(trainer.preprocess_batch(batch))
+                loss = loss.sum()
+                # It is a sum over pictures, and the ranks' gradients are averaged.
+                trainer.loss = loss * ranks.count if ranks.count > 1 else loss
+                trainer.loss_items = ranks.means(items)
+                trainer.loss_names = trainer.loss_names or tuple(items)
+                mean, items = trainer.tloss, trainer.loss_items
+                trainer.tloss = (
+                    items if mean is None else {k: (mean[k] * step + v) / (step + 1) for k, v in items.items()}
+                )
+            trainer.scaler.scale(trainer.loss).backward()
         trainer.pending += 1
         if trainer.pending >= trainer.accumulate:
             trainer.optimizer_step()

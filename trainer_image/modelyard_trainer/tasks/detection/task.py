@@ -32,7 +32,9 @@ from modelyard_trainer.tasks.detection.checkpoint import write_weights
 from modelyard_trainer.tasks.detection.offline import prepare
 
 if TYPE_CHECKING:
-    pass
+    from pathlib import Path
+
+    from modelyard_trainer.tasks.detection.trainer import YardTrainer
 
 _log = logging.getLogger("modelyard.detection")
 FORMAT = "modelyard/detection-training/v1"
@@ -56,7 +58,7 @@ class DetectionTask:
         self._detection = self._spec.detection or Detection()
 
     def check_spec(self) -> None:
-        """The architecture must be known, the image size a multiple of its stride, and the GPUs at most one."""
+        """The architecture must be known, the image size a multiple of its stride."""
         architecture = find_architecture(self._spec.model.architecture)
         size = self._spec.training.image_size
         if size % architecture.stride:
@@ -66,11 +68,6 @@ class DetectionTask:
                 f"{architecture.name}; {_round_up(size, architecture.stride)} would be right",
             )
         check_device(self._spec)
-        if max(self._spec.resources.gpus, self._context.processes or 1) > 1:
-            raise RunError(
-                Reason.SPEC_INVALID,
-                "spec.resources.gpus: detection trains on one GPU, in one process; 1 would be right",
-            )
 
     def check(self, fetched: FetchedDataset) -> CheckedDataset:
         """Every picture and label must be sound, and copyPaste needs outlines."""
@@ -96,24 +93,18 @@ class DetectionTask:
     def fit(self, data: CheckedDataset) -> Fit:
         """Train with ultralytics, offline, exactly as asked, from where the newest checkpoint ends."""
         prepare(self._context.scratch, self._context.cpus)
+        from modelyard_trainer.tasks.several import fit_together  # noqa: PLC0415 - imports torch
+
+        return fit_together(self, self._context, data, self._workers)
+
+    def fitted(self, data: CheckedDataset, device: str, notices: tuple[str, ...]) -> Fit:
+        """What `fit` is in the first rank, or in one process alone."""
         from modelyard_trainer.loop.guard import Guard, Watch  # noqa: PLC0415
         from modelyard_trainer.tasks.detection.adopt import begin_detector  # noqa: PLC0415 - imports torch
-        from modelyard_trainer.tasks.detection.freezing import detector_freezing  # noqa: PLC0415
-        from modelyard_trainer.tasks.detection.pictures import linked  # noqa: PLC0415 - imports torch
-        from modelyard_trainer.tasks.detection.trainer import YardTrainer  # noqa: PLC0415
 
         context = self._context
-        device, notices = pick_device(self._spec)
         architecture = find_architecture(self._spec.model.architecture)
-        arguments = ultralytics_arguments(self._document, architecture.file, device) | {
-            "project": str(context.scratch / "runs"),
-            "name": "fit",
-        }
         classes = self._classes(data)
-        training, validation = list(data.training), list(data.validation)
-        if self._document.training.cache is ImageCache.DISK:
-            folder = context.scratch / "cache"
-            training, validation = linked(training, folder), linked(validation, folder)
         history = History(
             context.results,
             context.progress,
@@ -141,21 +132,16 @@ class DetectionTask:
             # What the training began with is known once it has begun.
             keeping(context, identity, FORMAT, history, began or trainer.began)(position, numbers)
 
-        guard = Guard(lambda: context.interruption.asked, due, keep)
         _log.info("training %s on %s, %d CPU threads", architecture.name, device, context.cpus)
         with explain_memory(self._document.batch_size), context.interruption.deferred():
-            trainer = YardTrainer(
-                arguments,
-                data.classes,
-                training,
-                validation,
+            trainer = self._trainer(
+                data,
+                device,
+                context.scratch,
                 watch=Watch(StepReports(context.progress), history.add),
-                guard=guard,
+                guard=Guard(lambda: context.interruption.asked, due, keep),
                 start=None if snapshot else partial(begin_detector, context, classes),
-                freezing=partial(detector_freezing, self._document.training, architecture),
-                streams=self._streams,
                 resume=snapshot and Snapshot(snapshot.position, snapshot.state["training"]),
-                workers=self._workers,
             )
             del snapshot  # its tensors take as much memory as the training's, and the trainer lets go of them too
             trainer.train()
@@ -167,6 +153,43 @@ class DetectionTask:
             notices=(*notices, *refusal),
             resumed_from=resumed_from,
             start=began or trainer.began,
+        )
+
+    def follow(self, data: CheckedDataset, device: str) -> None:
+        """Train with the first rank, which does all else, on this rank's device."""
+        context = self._context
+        prepare(context.results, context.cpus)
+        from modelyard_trainer.loop.guard import NOBODY, NOTHING  # noqa: PLC0415
+
+        with explain_memory(self._document.batch_size):
+            self._trainer(data, device, context.results, watch=NOBODY, guard=NOTHING).train()
+
+    def _trainer(self, data: CheckedDataset, device: str, folder: Path, **given: Any) -> YardTrainer:
+        """What trains; ultralytics writes below `folder`."""
+        from modelyard_trainer.tasks.detection.freezing import detector_freezing  # noqa: PLC0415 - imports torch
+        from modelyard_trainer.tasks.detection.pictures import linked  # noqa: PLC0415 - imports torch
+        from modelyard_trainer.tasks.detection.trainer import YardTrainer  # noqa: PLC0415
+
+        ranks, document = self._context.ranks, self._document
+        if ranks.count > 1 and document.training.cache is ImageCache.MEMORY:
+            # Each rank would have a memory of its own; what lies on the disk is in memory once.
+            document = document.model_copy(update={"image_cache": ImageCache.DISK})
+        architecture = find_architecture(self._spec.model.architecture)
+        training, validation = list(data.training), list(data.validation)
+        if document.training.cache is ImageCache.DISK:
+            cache = self._context.scratch / "cache"
+            training, validation = linked(training, cache), linked(validation, cache)
+        return YardTrainer(
+            ultralytics_arguments(document, architecture.file, device)
+            | {"project": str(folder / "runs"), "name": "fit"},
+            data.classes,
+            training,
+            validation,
+            freezing=partial(detector_freezing, document.training, architecture),
+            streams=self._streams,
+            workers=self._workers,
+            ranks=ranks,
+            **given,
         )
 
     @property

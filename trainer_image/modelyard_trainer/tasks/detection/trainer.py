@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from modelyard_api.outcome import Reason
+from torch.nn import SyncBatchNorm
 from ultralytics.engine import trainer as engine
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.torch_utils import unwrap_model
@@ -15,13 +16,15 @@ from ultralytics.utils.torch_utils import unwrap_model
 from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.dataset.model import Picture
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.loop.batches import without_a_rest
 from modelyard_trainer.loop.freezing import Freezing
 from modelyard_trainer.loop.guard import Guard, Watch
 from modelyard_trainer.loop.loader import EpochLoader
+from modelyard_trainer.loop.ranks import ALONE, Ranks
 from modelyard_trainer.tasks.detection.loader import OrderedPictures
 from modelyard_trainer.tasks.detection.loop import EpochLoop
 from modelyard_trainer.tasks.detection.pictures import CheckedPictures, picture_options
-from modelyard_trainer.tasks.detection.state import restore
+from modelyard_trainer.tasks.detection.state import capture, restore
 from modelyard_trainer.weights.model import Start
 
 # Mixed precision is applied as asked; ultralytics would first compare it on weights that it downloads.
@@ -52,6 +55,7 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         streams: see `Order`.
         resume: what to go on from, as `guard.keep` was given it.
         workers: processes that load training pictures; as asked for on a GPU, and none without one, unless given here.
+        ranks: who train together. ultralytics knows nothing of them: to it each is a process alone.
     """
 
     best_fitness: float | None
@@ -70,7 +74,9 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         streams: int | None,
         resume: Snapshot | None = None,
         workers: int | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
+        self.ranks = ranks
         self._asked = arguments
         self._classes = classes
         self._pictures = {"train": training, "val": validation}
@@ -93,6 +99,8 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
         """The network, with the weights that it begins with."""
         model = super().get_model(cfg, weights, verbose)
+        if self.ranks.count > 1 and self.device.type == "cuda":
+            model = SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         if self._begin is not None:
             self.began = self._begin(model)
         return model
@@ -121,7 +129,10 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         if mode != "train":
             return super().get_dataloader(dataset_path, batch_size, rank, mode)
         pictures = self.build_dataset(dataset_path, mode, batch_size)
-        batches = -(-len(pictures) // batch_size)
+        # ultralytics trains on a lone picture where it is large enough; no rank may have none.
+        fewest = 2 * self.ranks.count if self.ranks.count > 1 else 1
+        self.pictures = without_a_rest(len(pictures), pictures.order.batch_size, fewest)
+        batches = -(-self.pictures // batch_size)
         wanted = self.args.workers if self._workers is None else self._workers
         workers = min(wanted, os.cpu_count() or 1, batches if batches > 1 else 0)
         return EpochLoader(
@@ -130,6 +141,8 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
             workers,
             collate=pictures.collate_fn,
             pin_memory=self.device.type == "cuda",
+            ranks=self.ranks,
+            count=self.pictures,
         )
 
     def _build_train_pipeline(self) -> None:
@@ -145,7 +158,7 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
 
     def validate(self) -> tuple[dict[str, float], float]:
         """The metrics of the averaged model on the validation pictures, and their fitness; the best one is noted."""
-        metrics: dict[str, float] = self.validator(self)
+        metrics: dict[str, float] = self.ranks.from_first(lambda: self.validator(self))
         fitness = metrics.pop("fitness")
         if self.best_fitness is None or self.best_fitness < fitness:
             self.best_fitness = fitness
@@ -153,8 +166,13 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
 
     def _do_train(self) -> None:
         """Set up, then our own loop."""
-        self._setup_train()
+        with self.ranks.first_goes_first():  # it fills a cache on the disk
+            self._setup_train()
         self._check_arguments()
+        if self.ranks.count > 1:
+            self._start, numbers = self.ranks.from_first(lambda: (self._start, capture(self)))
+            if self.ranks.rank:
+                restore(self, self._start, numbers)
         loop = EpochLoop(self, self._watch, self._guard, self._freezing(unwrap_model(self.model)))
         self.validator.callbacks = defaultdict(list, on_val_batch_start=[lambda _validator: loop.heed()])
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from modelyard_api.face_id import FaceId
-from timm.layers import convert_sync_batchnorm
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor
 
 from modelyard_trainer.dataset.model import CheckedDataset, Picture
