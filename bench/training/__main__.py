@@ -37,7 +37,9 @@ def main() -> None:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(prog="make bench-train", description=__doc__)
     parser.add_argument("--tasks", nargs="*", type=Task, default=list(SUBJECTS), help="only these tasks")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings whose metrics are compared")
+    parser.add_argument(
+        "--seeds", type=int, default=3, choices=range(11), metavar="0..10", help="trainings whose metrics are compared"
+    )
     parser.add_argument("--pairs", type=int, default=5, help="pairs of trainings that are timed")
     parser.add_argument("--threads", type=int, default=usable_cpus(), help="CPU cores that each training may use")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "bench" / "results" / "training.json")

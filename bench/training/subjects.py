@@ -87,7 +87,7 @@ SUBJECTS = {
         *("reid.yaml", "torchreid", "bare_torchreid", "mAP", 0.05),
         epochs=10,
         timed_epochs=4,
-        pictures=100 * SIGHTINGS_OF_AN_ANIMAL,
+        pictures=60 * SIGHTINGS_OF_AN_ANIMAL,
     ),
 }
 
