@@ -3,7 +3,7 @@
 Quality is compared over several seeds, at the epochs that make a good model, against a margin that was stated before.
 Speed is compared in pairs that take turns, with as many threads on both sides: the ratio of the median epoch of each
 pair, since a machine's speed drifts. The trainings of the seeds are pairs as well; shorter ones make up the rest.
-Every training is a process of its own. What was measured of other tasks before is kept.
+Every training is a process of its own. What is known is kept after each pair, and what was measured of other tasks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,18 +42,20 @@ def main() -> None:
     )
     parser.add_argument("--pairs", type=int, default=5, help="pairs of trainings that are timed")
     parser.add_argument("--threads", type=int, default=usable_cpus(), help="CPU cores that each training may use")
+    parser.add_argument("--subset", type=int, help="most pictures of each side of a split, for times alone")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "bench" / "results" / "training.json")
     asked = parser.parse_args()
     console = Console(width=160)
-    found = []
+    found: dict[Task, Comparison] = {}
     with tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
         for task in asked.tasks:
             dataset = Path(folder) / task.value
             make_dataset(task, dataset)
-            trainings = _Trainings(task, dataset, asked.threads)
-            found.append(_compare(trainings, asked.seeds, asked.pairs, console))
-            _keep(found[-1], asked.output)
-    console.print(_table(found))
+            for each in _compare(_Trainings(task, dataset, asked.threads, asked.subset), asked.seeds, asked.pairs):
+                console.print(each.newest)
+                found[task] = each
+                _keep(each, asked.output)
+    console.print(_table(list(found.values())))
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class _Trainings:
     task: Task
     dataset: Path
     threads: int
+    subset: int | None
 
     def pair(self, sides: Sequence[str], seed: int, epochs: int) -> Pair:
         """One of each side, in this order."""
@@ -73,6 +76,7 @@ class _Trainings:
     def _train(self, side: str, seed: int, epochs: int) -> Summary:
         command = [sys.executable, "-m", "bench.training.one", self.task.value, side, "--dataset", str(self.dataset)]
         command += ["--seed", str(seed), "--epochs", str(epochs), "--threads", str(self.threads)]
+        command += ["--subset", str(self.subset)] if self.subset else []
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-4000:]}")
@@ -80,32 +84,28 @@ class _Trainings:
         return found
 
 
-def _compare(trainings: _Trainings, seeds: int, pairs: int, console: Console) -> Comparison:
-    task, subject = trainings.task.value, SUBJECTS[trainings.task]
+def _compare(trainings: _Trainings, seeds: int, pairs: int) -> Iterator[Comparison]:
+    """What is known after each pair."""
+    subject = SUBJECTS[trainings.task]
     timed: list[Pair] = []
     for number in range(max(seeds, pairs)):
         seed, epochs = (number, subject.epochs) if number < seeds else (0, subject.timed_epochs)
-        pair = trainings.pair((OURS, LIBRARY) if number % 2 == 0 else (LIBRARY, OURS), seed, epochs)
-        timed.append(pair)
-        console.print(
-            f"{task}, seed {seed}, {epochs} epochs: {subject.metric} {pair.ours['best']:.3f}, bare "
-            f"{pair.theirs['best']:.3f}; an epoch takes {pair.ratio:.3f} of its seconds, {pair.computed:.3f} computed; "
-            f"others used {pair.others:.1f} cores"
+        timed.append(trainings.pair((OURS, LIBRARY) if number % 2 == 0 else (LIBRARY, OURS), seed, epochs))
+        yield Comparison(
+            task=trainings.task.value,
+            library=subject.library,
+            metric=subject.metric,
+            margin=subject.margin,
+            epochs=subject.epochs,
+            threads=trainings.threads,
+            subset=trainings.subset,
+            quality=tuple((float(each.ours["best"]), float(each.theirs["best"])) for each in timed[:seeds]),
+            epoch_ratios=tuple(each.ratio for each in timed[:pairs]),
+            computed_ratios=tuple(each.computed for each in timed[:pairs]),
+            others=tuple(each.others for each in timed[:pairs]),
+            first_batch=medians(timed, "secondsToFirstBatch"),
+            pictures_per_second=medians(timed, "picturesPerSecond"),
         )
-    return Comparison(
-        task=task,
-        library=subject.library,
-        metric=subject.metric,
-        margin=subject.margin,
-        epochs=subject.epochs,
-        threads=trainings.threads,
-        quality=tuple((float(each.ours["best"]), float(each.theirs["best"])) for each in timed[:seeds]),
-        epoch_ratios=tuple(each.ratio for each in timed[:pairs]),
-        computed_ratios=tuple(each.computed for each in timed[:pairs]),
-        others=tuple(each.others for each in timed[:pairs]),
-        first_batch=medians(timed, "secondsToFirstBatch"),
-        pictures_per_second=medians(timed, "picturesPerSecond"),
-    )
 
 
 def _table(found: Sequence[Comparison]) -> Table:

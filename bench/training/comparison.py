@@ -45,6 +45,7 @@ class Comparison:
         margin: how far ours may be below on average, stated before measuring.
         epochs: of the trainings that quality is compared by.
         threads: of the CPU, on both sides.
+        subset: most pictures of each side of the split; None for all.
         quality: of each seed, our best metric and the library's.
         epoch_ratios: of each pair, see `Pair.ratio`.
         computed_ratios: of each pair, see `Pair.computed`.
@@ -59,6 +60,7 @@ class Comparison:
     margin: float
     epochs: int
     threads: int
+    subset: int | None
     quality: tuple[tuple[float, float], ...]
     epoch_ratios: tuple[float, ...]
     computed_ratios: tuple[float, ...]
@@ -76,6 +78,16 @@ class Comparison:
         if mean(gaps) - doubt >= -self.margin:
             return "holds"
         return "is missed" if mean(gaps) + doubt < -self.margin else "inconclusive"
+
+    @property
+    def newest(self) -> str:
+        """What the last pair showed, for whoever waits."""
+        metric = "{:.3f}, bare {:.3f}".format(*self.quality[-1]) if self.quality else "not compared"
+        return (
+            f"{self.task}, pair {len(self.epoch_ratios)}: {self.metric} {metric}; an epoch takes "
+            f"{self.epoch_ratios[-1]:.3f} of the bare one's seconds, {self.computed_ratios[-1]:.3f} of its computing; "
+            f"others used {self.others[-1]:.1f} cores"
+        )
 
     @property
     def row(self) -> tuple[str, ...]:

@@ -30,13 +30,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--subset", type=int, help="most pictures of each side of the split")
     asked = parser.parse_args()
     # Ours takes as many threads as there are CPUs; a library as many as it is told.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: asked.threads])
     subject = SUBJECTS[asked.task]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         scratch = Path(folder)
-        document = subject.document(asked.dataset, scratch / "results", asked.seed, asked.epochs)
+        document = subject.document(
+            asked.dataset, scratch / "results", seed=asked.seed, epochs=asked.epochs, subset=asked.subset
+        )
         data = checked(document, scratch, asked.threads)
         watch = Stopwatch(subject.metric, len(data.training))
         if asked.side == OURS:

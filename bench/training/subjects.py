@@ -45,11 +45,21 @@ class Subject:
     timed_epochs: int
     pictures: int
 
-    def document(self, dataset: Path, results: Path, seed: int, epochs: int) -> RunDocument:
-        """The example, from and into folders of this computer, exported to nothing."""
+    def document(
+        self, dataset: Path, results: Path, *, seed: int, epochs: int, subset: int | None = None
+    ) -> RunDocument:
+        """The example, from and into folders of this computer, exported to nothing.
+
+        Args:
+            dataset: folder that it is read from.
+            results: folder that it is written to.
+            seed: of the training.
+            epochs: of the training.
+            subset: most pictures of each side of the split; all without it.
+        """
         manifest = parse_run(read_run((EXAMPLES / self.example).read_text(encoding="utf-8")))
         spec = manifest.spec
-        kept = spec.dataset.model_dump(exclude={"s3", "path"})
+        kept = spec.dataset.model_dump(exclude={"s3", "path", "limit"})
         return RunDocument(
             namespace="bench",
             name=manifest.metadata.name,
@@ -58,7 +68,7 @@ class Subject:
             batch_size=spec.training.batch_size,
             spec=spec.model_copy(
                 update={
-                    "dataset": Dataset(**kept, path=str(dataset)),
+                    "dataset": Dataset(**kept, path=str(dataset), limit=subset),
                     "artifacts": Artifacts(path=str(results)),
                     "training": spec.training.model_copy(update={"seed": seed, "epochs": epochs, "evaluate_every": 1}),
                     "export": [],

@@ -15,6 +15,7 @@ def compared(*quality: tuple[float, float], ratios: tuple[float, ...] = (1.0,)) 
         margin=0.05,
         epochs=10,
         threads=1,
+        subset=None,
         quality=quality,
         epoch_ratios=ratios,
         computed_ratios=ratios,
