@@ -93,7 +93,7 @@ def document_of(manifest: TrainingRun, output: Path | None, dataset: Path | None
     if output is not None:
         changes["artifacts"] = Artifacts(path=str(output.resolve()))
     if dataset is not None:
-        kept = spec.dataset.model_dump(exclude={"s3", "path"})
+        kept = spec.dataset.model_dump(exclude={"s3", "path", "volume"})
         changes["dataset"] = Dataset(**kept, path=str(dataset.resolve()))
     return RunDocument(
         namespace=manifest.metadata.namespace or "default",

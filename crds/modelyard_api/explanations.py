@@ -38,7 +38,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         TriedAgain.NOT_NEEDED,
     ),
     Reason.DATASET_NOT_FOUND: Explanation(
-        "There is nothing below `dataset.s3.uri`, or no folder `dataset.path`.",
+        "There is nothing below `dataset.s3.uri`, or no folder `dataset.path` or `dataset.volume.path`.",
         "Correct the address, or upload the data set, and create a new run.",
         TriedAgain.NEVER,
     ),

@@ -33,6 +33,25 @@ S3Uri = Annotated[
 Folder = Annotated[str, StringConstraints(max_length=1024), Matches("must be a path that begins with /", (r"^/.*$",))]
 
 
+_PART = r"([^/.\n][^/\n]*|\.[^/.\n][^/\n]*|\.\.[^/\n]+)"
+PathWithin = Annotated[
+    str,
+    StringConstraints(max_length=1024),
+    Matches(
+        "must be a path within the volume, without . and .., such as weights/resnet18.pth", (f"^({_PART}/)*{_PART}?$",)
+    ),
+]
+
+
+class VolumeLocation(ApiModel):
+    """A place on a PersistentVolumeClaim of the run's namespace. The pod mounts it to read, and never to write."""
+
+    claim_name: Annotated[Name, Field(description="Name of the PersistentVolumeClaim.")]
+    path: Annotated[
+        PathWithin, Field(description="Where on the volume, such as weights/resnet18.pth; all of it without it.")
+    ] = ""
+
+
 class SecretReference(ApiModel):
     """A Secret in the run's namespace. Only the pod reads it; the operator has no right to."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from modelyard_api.base import ApiModel, Matches, Rule
-from modelyard_api.location import Folder, S3Location
+from modelyard_api.location import Folder, S3Location, VolumeLocation
 
 RunName = Annotated[
     str,
@@ -35,9 +35,11 @@ class Pretrained(ApiModel):
 
     rules: ClassVar = (
         Rule(
-            "[has(self.s3), has(self.path), has(self.url)].filter(given, given).size() == 1",
-            "must name one source: s3, path or url",
-            holds=lambda weights: sum(each is not None for each in (weights.s3, weights.path, weights.url)) == 1,
+            "[has(self.s3), has(self.path), has(self.volume), has(self.url)].filter(given, given).size() == 1",
+            "must name one source: s3, path, volume or url",
+            holds=lambda weights: (
+                sum(each is not None for each in (weights.s3, weights.path, weights.volume, weights.url)) == 1
+            ),
         ),
         Rule(
             "!has(self.url) || has(self.sha256)",
@@ -57,6 +59,10 @@ class Pretrained(ApiModel):
     path: Annotated[
         Folder | None,
         Field(description="A file that the pod (or, with `modelyard train`, this computer) already has."),
+    ] = None
+    volume: Annotated[
+        VolumeLocation | None,
+        Field(description="A file on a PersistentVolumeClaim; not with `modelyard train`."),
     ] = None
     url: Annotated[
         str | None,
@@ -81,9 +87,11 @@ class From(ApiModel):
 
     rules: ClassVar = (
         Rule(
-            "[has(self.run), has(self.s3), has(self.path)].filter(given, given).size() == 1",
-            "must name one source: run, s3 or path",
-            holds=lambda source: sum(each is not None for each in (source.run, source.s3, source.path)) == 1,
+            "[has(self.run), has(self.s3), has(self.path), has(self.volume)].filter(given, given).size() == 1",
+            "must name one source: run, s3, path or volume",
+            holds=lambda source: (
+                sum(each is not None for each in (source.run, source.s3, source.path, source.volume)) == 1
+            ),
         ),
     )
 
@@ -101,6 +109,10 @@ class From(ApiModel):
     path: Annotated[
         Folder | None,
         Field(description="Such a folder that the pod (or, with `modelyard train`, this computer) already has."),
+    ] = None
+    volume: Annotated[
+        VolumeLocation | None,
+        Field(description="Such a folder on a PersistentVolumeClaim; not with `modelyard train`."),
     ] = None
     weights: Annotated[FromWeights, Field(description="Its best weights or those of its last epoch.")] = (
         FromWeights.BEST
@@ -146,3 +158,9 @@ class Model(ApiModel):
     def has_weights(self) -> bool:
         """Whether it names weights to start from."""
         return self.pretrained is not None or self.start is not None
+
+    @property
+    def volume(self) -> VolumeLocation | None:
+        """The volume that its weights lie on, if they do."""
+        weights = self.pretrained or self.start
+        return weights.volume if weights else None

@@ -33,6 +33,8 @@ INTAKE_CA_FOLDER = MOUNT / "intake-ca"
 DATASET_CREDENTIALS_FOLDER = MOUNT / "s3" / "dataset"
 ARTIFACTS_CREDENTIALS_FOLDER = MOUNT / "s3" / "artifacts"
 WEIGHTS_CREDENTIALS_FOLDER = MOUNT / "s3" / "weights"
+DATASET_VOLUME_FOLDER = MOUNT / "volumes" / "dataset"
+WEIGHTS_VOLUME_FOLDER = MOUNT / "volumes" / "weights"
 """Folders with one file for each key of the Secret (AWS_ACCESS_KEY_ID, ...), mounted as optional volumes."""
 SCRATCH_FOLDER = PurePosixPath("/scratch")
 

@@ -17,7 +17,7 @@ from modelyard_api.classification import Classification
 from modelyard_api.detection import Detection
 from modelyard_api.export import DEFAULT_OPSET, ArtifactNaming, Export, ExportFormat
 from modelyard_api.face_id import FaceId
-from modelyard_api.location import SUBDOMAIN, Folder, Name, S3Location
+from modelyard_api.location import SUBDOMAIN, Folder, Name, S3Location, VolumeLocation
 from modelyard_api.model import Mode, Model
 from modelyard_api.quantity import quantity
 from modelyard_api.recovery import Recovery
@@ -57,9 +57,9 @@ class Dataset(ApiModel):
 
     rules: ClassVar = (
         Rule(
-            "has(self.s3) != has(self.path)",
-            "must name one source: either s3 or path",
-            holds=lambda dataset: (dataset.s3 is None) != (dataset.path is None),
+            "[has(self.s3), has(self.path), has(self.volume)].filter(given, given).size() == 1",
+            "must name one source: s3, path or volume",
+            holds=lambda dataset: sum(each is not None for each in (dataset.s3, dataset.path, dataset.volume)) == 1,
         ),
     )
 
@@ -72,6 +72,10 @@ class Dataset(ApiModel):
         Field(
             description="A folder that the pod (or, with `modelyard train`, this computer) already has, instead of S3."
         ),
+    ] = None
+    volume: Annotated[
+        VolumeLocation | None,
+        Field(description="A folder on a PersistentVolumeClaim, instead of S3; not with `modelyard train`."),
     ] = None
     format: Annotated[
         DatasetFormat,

@@ -25,6 +25,16 @@ ACCEPTED = (
     Acceptance("an S3 service of one's own", {"spec.dataset.s3.endpoint": "http://s3.storage.svc:7070"}),
     Acceptance("S3 by service account", {"spec.dataset.s3": {"uri": "s3://datasets/", "region": "eu-central-1"}}),
     Acceptance("a data set that the image holds", {"spec.dataset": {"path": "/data/digits", "format": "coco"}}),
+    Acceptance(
+        "data and weights on volumes",
+        {
+            "spec.dataset": {"volume": {"claimName": "pictures"}},
+            "spec.model.pretrained": {"volume": {"claimName": "weights", "path": "resnet/..hidden/a.pth"}},
+        },
+    ),
+    Acceptance(
+        "what another run has left on a volume", {"spec.model.from": {"volume": {"claimName": "a", "path": "b/"}}}
+    ),
     Acceptance("a tenth of the pictures", {"spec.dataset.fraction": 0.1, "spec.dataset.validationSplit": 0.5}),
     Acceptance("one epoch without warm-up", {"spec.training": {"epochs": 1, "schedule": {"warmupEpochs": 0}}}),
     Acceptance("a warm-up of half an epoch", {"spec.training": {"epochs": 2, "schedule": {"warmupEpochs": 0.5}}}),

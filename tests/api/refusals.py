@@ -18,6 +18,7 @@ A_FOLDER = "must be a path that begins with /"
 A_LABEL = "must be the value of a label, such as nvidia-l4"
 BYTES = "must be a number of bytes above zero, such as 16Gi"
 A_TIME = "must be a length of time above zero, such as 90s, 30m or 1h30m"
+WITHIN_A_VOLUME = "must be a path within the volume, without . and .., such as weights/resnet18.pth"
 A_RUN_NAME = "must be at most 63 lower-case letters, digits and hyphens, since Jobs and folders are named after it"
 TWICE = "must not ask for the same format, precision, opset and dynamic twice"
 A_PATH = "must be a path below the data set's folder, such as metadata/metadata.json"
@@ -53,13 +54,13 @@ BY_RULES = (
         "a data set without a source",
         {"spec.dataset.s3": ABSENT},
         "spec.dataset",
-        "must name one source: either s3 or path",
+        "must name one source: s3, path or volume",
     ),
     Refusal(
         "a data set with two sources",
         {"spec.dataset.path": "/data"},
         "spec.dataset",
-        "must name one source: either s3 or path",
+        "must name one source: s3, path or volume",
     ),
     Refusal(
         "a data set in a relative folder",
@@ -103,6 +104,15 @@ BY_RULES = (
             ("an endpoint with a vertical tab", "endpoint", "http://s3.storage.svc/a\vb", AN_ADDRESS),
             ("a region in capitals", "region", "US-EAST-1", A_REGION),
             ("a Secret's name in capitals", "secretRef.name", "My_Secret", A_NAME),
+        )
+    ),
+    *(
+        Refusal(f"a volume of {block} with {wrong}", {f"spec.{block}": {"volume": volume}}, place, sentence)
+        for block in ("dataset", "model.pretrained", "model.from")
+        for wrong, volume, place, sentence in (
+            ("a claim in capitals", {"claimName": "Weights"}, f"spec.{block}.volume.claimName", A_NAME),
+            ("a way out", {"claimName": "a", "path": "a/../../b"}, f"spec.{block}.volume.path", WITHIN_A_VOLUME),
+            ("a path of the pod", {"claimName": "a", "path": "/a.pth"}, f"spec.{block}.volume.path", WITHIN_A_VOLUME),
         )
     ),
     Refusal(
@@ -241,13 +251,13 @@ BY_RULES = (
         "pretrained weights from nowhere",
         {"spec.model.pretrained": {}},
         "spec.model.pretrained",
-        "must name one source: s3, path or url",
+        "must name one source: s3, path, volume or url",
     ),
     Refusal(
         "pretrained weights from two places",
         {"spec.model.pretrained": {"path": "/weights/a.pth", "s3": {"uri": "s3://weights/a/"}}},
         "spec.model.pretrained",
-        "must name one source: s3, path or url",
+        "must name one source: s3, path, volume or url",
     ),
     Refusal(
         "a download that nobody has pinned",
@@ -298,7 +308,7 @@ BY_RULES = (
         "another run's weights from nowhere",
         {"spec.model.from": {"weights": "last"}},
         "spec.model.from",
-        "must name one source: run, s3 or path",
+        "must name one source: run, s3, path or volume",
     ),
     Refusal(
         "a run in another namespace",

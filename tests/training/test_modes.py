@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress, Snapshot
 from modelyard_trainer.run import run
 
+from examples.animals import make_sightings
 from examples.digits import make_dataset, make_folders
 from tests.unit.trainer.datasets import run_document
 
@@ -27,11 +29,29 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "training": {"epochs": 2, "batchSize": 8, "imageSize": 28, "schedule": {"warmupEpochs": 0}, "seed": 3},
         "classification": {"testSplit": 0.2},
     },
+    "face-id": {
+        "task": "face-id",
+        "model": {"architecture": "test_resnet"},
+        "training": {"epochs": 2, "batchSize": 8, "imageSize": 28, "schedule": {"warmupEpochs": 0}, "seed": 3},
+        "faceId": {"embeddingSize": 16, "scale": 16, "heldOutIdentities": {"count": 2}},
+    },
+    "reid": {
+        "task": "reid",
+        "model": {"architecture": "osnet_x0_25"},
+        "training": {"epochs": 1, "batchSize": 8, "schedule": {"warmupEpochs": 0}, "seed": 3},
+        "reid": {"height": 40, "width": 20},
+    },
     "detection": {
         "task": "detection",
         "model": {"architecture": "yolov8n"},
         "training": {"epochs": 1, "batchSize": 8, "imageSize": 64, "schedule": {"warmupEpochs": 0}, "seed": 3},
     },
+}
+PLOTS = {
+    "classification": {"plots/confusion_matrix.png"},
+    "face-id": {"plots/confusion_matrix.png", "plots/roc.png", "verification.json"},
+    "reid": {"plots/ranked.jpg"},
+    "detection": {"plots/confusion_matrix.png"},
 }
 
 
@@ -46,6 +66,10 @@ class Ran:
     def record(self) -> Any:
         return json.loads((self.folder / "run.json").read_text())
 
+    @property
+    def task(self) -> str:
+        return str(self.record["run"]["spec"]["task"])
+
     def weights(self, name: str = "best.pt") -> dict[str, torch.Tensor]:
         found: dict[str, torch.Tensor] = torch.load(self.folder / name, weights_only=True)["state_dict"]
         return found
@@ -56,8 +80,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     root = tmp_path_factory.mktemp("data")
     make_folders.make(root / "folders", images=60)
     make_dataset.make(root / "boxes", images=16, size=64, seed=2)
+    make_sightings.make(root / "sightings", individuals=4, height=40)
+    folders = {"path": str(root / "folders"), "format": "image-folder"}
     return {
-        "classification": {"path": str(root / "folders"), "format": "image-folder"},
+        "classification": folders,
+        "face-id": folders,
+        "reid": {"path": str(root / "sightings"), "format": "market1501"},
         "detection": {"path": str(root / "boxes"), "format": "yolo"},
     }
 
@@ -94,13 +122,31 @@ def test_an_evaluation_measures_the_same_and_publishes_no_weights(trained: Ran, 
     assert record["metrics"] == pytest.approx(trained.record["metrics"], abs=1e-6)
     assert (record["epochs"], record["exports"], record["bestEpoch"]) == (0, [], trained.record["bestEpoch"])
     names = set(parse_checksums((evaluated.folder / "SHA256SUMS").read_text()))
-    assert {"run.json", "report.html", "plots/confusion_matrix.png"} <= names
+    assert {"run.json", "report.html", *PLOTS[trained.task]} <= names
     assert not {name for name in names if name.endswith((".pt", ".onnx", "curves.png"))}
     stages = list(dict.fromkeys(snapshot.stage for snapshot in evaluated.told))
     assert stages == [Stage.FETCHING, Stage.CHECKING, Stage.EVALUATING, Stage.PUBLISHING, Stage.FINISHED]
     percents = [snapshot.percent for snapshot in evaluated.told]
     assert percents == sorted(percents)
     assert "without training" in (evaluated.folder / "report.html").read_text()
+
+
+def test_an_identifier_is_measured_on_strangers_alone(
+    trained: Ran, data: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    if trained.task != "face-id":
+        pytest.skip("only face-id verifies strangers")
+    record, folders = trained.record, Path(data["face-id"]["path"])
+    strangers = set(make_folders.NAMES) - set(record["dataset"]["classNames"])
+    for name in strangers:
+        shutil.copytree(folders / name, tmp_path / "data" / "test" / name)
+    start = {"from": {"path": str(trained.folder)}}
+    settings = {**SETTINGS["face-id"], "model": {**SETTINGS["face-id"]["model"], **start}}
+    elsewhere = {"path": str(tmp_path / "data"), "format": "image-folder"}
+    measured = ran(tmp_path / "run", elsewhere, **settings, mode="evaluate").record
+    wanted = {name: value for name, value in record["metrics"].items() if name.startswith("verification/")}
+    assert len(strangers) == 2
+    assert measured["metrics"] == pytest.approx(wanted, abs=1e-6)
 
 
 def test_an_export_publishes_what_the_training_would_have(trained: Ran, tmp_path: Path) -> None:
@@ -127,10 +173,11 @@ def test_a_fine_tuning_of_nothing_but_the_head_keeps_the_backbone(trained: Ran, 
 
 
 def test_weights_of_other_classes_are_not_measured(trained: Ran, tmp_path: Path) -> None:
-    spec = trained.record["run"]["spec"]
+    if trained.task in {"face-id", "reid"}:
+        pytest.skip("embeddings tell apart whom they were not trained on, too")
     other = (
         {"classification": {"testSplit": 0.2, "classes": [*trained.record["dataset"]["classNames"], "ten"]}}
-        if spec["task"] == "classification"
+        if trained.task == "classification"
         else {"detection": {"singleClass": True}}
     )
     with pytest.raises(RunError, match="the same ones in the same order would be right") as refusal:
@@ -139,7 +186,8 @@ def test_weights_of_other_classes_are_not_measured(trained: Ran, tmp_path: Path)
 
 
 def test_weights_of_another_architecture_are_not_measured(trained: Ran, tmp_path: Path) -> None:
-    other = {"test_resnet": "test_vit2", "yolov8n": "yolo11n"}[trained.record["run"]["spec"]["model"]["architecture"]]
+    others = {"test_resnet": "test_vit2", "osnet_x0_25": "osnet_x0_5", "yolov8n": "yolo11n"}
+    other = others[trained.record["run"]["spec"]["model"]["architecture"]]
     with pytest.raises(RunError, match=f"but spec.model.architecture is {other}") as refusal:
         again(trained, tmp_path, mode="evaluate", model={"architecture": other})
     assert refusal.value.reason is Reason.WEIGHTS_DO_NOT_FIT

@@ -70,6 +70,8 @@ def _classes(names: Sequence[str]) -> str:
 
 
 def _source(dataset: Mapping[str, Any]) -> str:
+    if "volume" in dataset:
+        return f"the volume {dataset['volume']['claimName']}, {dataset['volume']['path'] or '/'}"
     return str(dataset["s3"]["uri"] if "s3" in dataset else dataset["path"])
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import uuid
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from modelyard_api.layout import RunLayout
+from modelyard_api.location import VolumeLocation
 from modelyard_api.outcome import Reason
 from modelyard_api.run_document import (
     ARTIFACTS_CREDENTIALS_FOLDER,
@@ -54,6 +55,24 @@ class Places:
     def weights_credentials(self) -> Path:
         """Folder with the files of the Secret for the weights to start from."""
         return self.mount / WEIGHTS_CREDENTIALS_FOLDER.relative_to(MOUNT)
+
+    def volume(self, folder: PurePosixPath, location: VolumeLocation, field: str) -> Path:
+        """A place on a volume that the operator has mounted.
+
+        Args:
+            folder: where it is mounted in a pod.
+            location: what the spec says.
+            field: that says it.
+
+        Raises:
+            RunError: SpecInvalid; there is no operator that could have mounted it.
+        """
+        if not self.in_cluster:
+            raise RunError(
+                Reason.SPEC_INVALID,
+                f"{field}: only a cluster knows the claim {location.claim_name}; s3 or path would be right",
+            )
+        return self.mount / folder.relative_to(MOUNT) / location.path
 
     def destination(self, document: RunDocument) -> Destination:
         """Where this run's results go.

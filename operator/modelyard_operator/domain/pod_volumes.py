@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
+from modelyard_api.location import VolumeLocation
 from modelyard_api.report import AUDIENCE
 from modelyard_api.run_document import (
     ARTIFACTS_CREDENTIALS_FOLDER,
     DATASET_CREDENTIALS_FOLDER,
+    DATASET_VOLUME_FOLDER,
     INTAKE_CA_FOLDER,
     RUN_ANNOTATION,
     RUN_DOCUMENT_FILE,
     SCRATCH_FOLDER,
     TOKEN_FILE,
     WEIGHTS_CREDENTIALS_FOLDER,
+    WEIGHTS_VOLUME_FOLDER,
     RunDocument,
 )
 
@@ -33,6 +36,7 @@ def volumes(document: RunDocument, settings: RunSettings) -> list[dict[str, Any]
         {"name": "token", "projected": {"sources": [{"serviceAccountToken": _token()}]}},
         {"name": "intake-ca", "configMap": {"name": settings.intake_config_map, "optional": True}},
         *(_credentials(name, secret) for name, secret, _ in _secrets(document)),
+        *(_claimed(name, location) for name, location, _ in _claims(document)),
         {"name": "scratch", "emptyDir": {"sizeLimit": room.scratch}},
         {"name": "tmp", "emptyDir": {"sizeLimit": _TEMPORARY}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": room.shared_memory}},
@@ -46,6 +50,7 @@ def volume_mounts(document: RunDocument) -> list[dict[str, Any]]:
         _mount("token", TOKEN_FILE.parent, read_only=True),
         _mount("intake-ca", INTAKE_CA_FOLDER, read_only=True),
         *(_mount(name, folder, read_only=True) for name, _, folder in _secrets(document)),
+        *(_mount(name, folder, read_only=True) for name, _, folder in _claims(document)),
         _mount("scratch", SCRATCH_FOLDER),
         _mount("tmp", PurePosixPath("/tmp")),  # noqa: S108 - the pod's own
         _mount("shm", PurePosixPath("/dev/shm")),  # noqa: S108
@@ -71,6 +76,20 @@ def _secrets(document: RunDocument) -> list[tuple[str, str, PurePosixPath]]:
 
 def _credentials(name: str, secret: str) -> dict[str, Any]:
     return {"name": name, "secret": {"secretName": secret, "optional": True, "defaultMode": _OWNER_AND_GROUP}}
+
+
+def _claims(document: RunDocument) -> list[tuple[str, VolumeLocation, PurePosixPath]]:
+    """Volume, claim and folder of what lies on volumes of others."""
+    places = (
+        ("dataset", document.spec.dataset.volume, DATASET_VOLUME_FOLDER),
+        ("weights", document.spec.model.volume, WEIGHTS_VOLUME_FOLDER),
+    )
+    return [(name, location, folder) for name, location, folder in places if location is not None]
+
+
+def _claimed(name: str, location: VolumeLocation) -> dict[str, Any]:
+    # Read-only here, too: the kubelet would otherwise give all its files to the pod's group.
+    return {"name": name, "persistentVolumeClaim": {"claimName": location.claim_name, "readOnly": True}}
 
 
 def _document() -> dict[str, Any]:

@@ -91,9 +91,22 @@ def test_no_secret_no_volume() -> None:
 
 
 def test_every_mount_has_its_volume_and_every_volume_its_mount() -> None:
-    manifest = manifest_of(a_run())
-    volumes = {volume["name"] for volume in pod_of(manifest)["volumes"]}
-    assert {mount["name"] for mount in container_of(manifest)["volumeMounts"]} == volumes
+    on_a_volume = {"model": {"from": {"volume": {"claimName": "a"}}}}
+    for spec in ({}, on_a_volume):
+        manifest = manifest_of(a_run(**spec))
+        volumes = {volume["name"] for volume in pod_of(manifest)["volumes"]}
+        assert {mount["name"] for mount in container_of(manifest)["volumeMounts"]} == volumes
+
+
+def test_volumes_of_data_and_weights_are_mounted_to_be_read_and_never_written() -> None:
+    weights = {"volume": {"claimName": "weights", "path": "a.pth"}}
+    world = a_run(dataset={"s3": None, "volume": {"claimName": "pictures"}}, model={"pretrained": weights})
+    manifest = manifest_of(world)
+    volumes = {volume["name"]: volume for volume in pod_of(manifest)["volumes"]}
+    mounts = {mount["name"]: mount for mount in container_of(manifest)["volumeMounts"]}
+    for name, claim in (("dataset", "pictures"), ("weights", "weights")):
+        assert volumes[name]["persistentVolumeClaim"] == {"claimName": claim, "readOnly": True}
+        assert mounts[name] == {"name": name, "mountPath": f"/var/run/modelyard/volumes/{name}", "readOnly": True}
 
 
 def test_the_active_deadline_is_what_the_run_has_left() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import Thread
 from typing import Any
 
@@ -13,6 +13,9 @@ import pytest
 import torch
 from modelyard_api.location import S3Location
 from modelyard_api.outcome import Reason
+from modelyard_api.run_document import DATASET_VOLUME_FOLDER, MOUNT, WEIGHTS_VOLUME_FOLDER
+from modelyard_api.spec import Dataset
+from modelyard_trainer.dataset.fetch import fetch
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import format_checksums, sha256
 from modelyard_trainer.loop.freezing import Stages, children_as_stages, head_of
@@ -30,7 +33,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from tests.unit.trainer.conftest import RealStore, free_port
-from tests.unit.trainer.datasets import run_document
+from tests.unit.trainer.datasets import make_dataset, run_document
 
 
 def network(classes: int, seed: int = 0) -> nn.Sequential:
@@ -297,3 +300,47 @@ def test_a_folder_without_checksums_or_weights_is_refused(tmp_path: Path) -> Non
 def test_another_run_is_only_known_to_a_cluster(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="only a cluster knows where run digits-v1 has published its results"):
         fetched(tmp_path, None, **{"from": {"run": "digits-v1"}})
+
+
+# Volumes
+
+
+def mounted(tmp_path: Path, folder: PurePosixPath) -> tuple[Places, Path]:
+    """A pod's places, with a folder where the operator mounts a volume."""
+    volume = tmp_path / "mount" / folder.relative_to(MOUNT)
+    volume.mkdir(parents=True)
+    return Places(tmp_path / "scratch", tmp_path / "mount", in_cluster=True), volume
+
+
+def test_weights_lie_on_a_volume_that_is_mounted(tmp_path: Path) -> None:
+    places, volume = mounted(tmp_path, WEIGHTS_VOLUME_FOLDER)
+    (volume / "resnet").mkdir()
+    file = saved(volume / "resnet" / "best.pt", network(2).state_dict())
+    (volume / "resnet" / "SHA256SUMS").write_text(format_checksums({"best.pt": file.sha256}))
+    for start in (
+        {"pretrained": {"volume": {"claimName": "a", "path": "resnet/best.pt"}, "sha256": file.sha256}},
+        {"from": {"volume": {"claimName": "a", "path": "resnet"}}},
+    ):
+        document = run_document(model={"architecture": "resnet18", **start})
+        found = fetch_weights(document, places, Progress(1, 1, 1))
+        assert found == FetchedWeights(file.path, str(file.path), file.sha256)
+    (volume / "resnet" / "best.pt").write_bytes(b"damaged")
+    with pytest.raises(RunError, match=r"spec.model.from.volume: .* has SHA-256 .*, but should have"):
+        fetch_weights(document, places, Progress(1, 1, 1))
+
+
+def test_a_volume_is_known_to_a_cluster_only(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="only a cluster knows the claim a; s3 or path would be right") as ended:
+        fetched(tmp_path, pretrained={"volume": {"claimName": "a", "path": "a.pth"}})
+    assert ended.value.reason is Reason.SPEC_INVALID
+
+
+def test_pictures_lie_on_a_volume_that_is_mounted(tmp_path: Path) -> None:
+    places, volume = mounted(tmp_path, DATASET_VOLUME_FOLDER)
+    make_dataset(volume / "v1")
+    wanted = Dataset.model_validate({"volume": {"claimName": "a", "path": "v1"}})
+    assert fetch(wanted, places, Progress(1, 1, 1), cpus=1).folder == volume / "v1"
+    elsewhere = Dataset.model_validate({"volume": {"claimName": "a", "path": "v2"}})
+    with pytest.raises(RunError, match=r"dataset.volume: .*v2 is not a folder") as ended:
+        fetch(elsewhere, places, Progress(1, 1, 1), cpus=1)
+    assert ended.value.reason is Reason.DATASET_NOT_FOUND

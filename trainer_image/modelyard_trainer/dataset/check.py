@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from modelyard_api.model import Mode
 from modelyard_api.outcome import Reason
 from modelyard_api.spec import DatasetFormat
 
@@ -12,9 +14,12 @@ from modelyard_trainer.dataset.coco import read_coco
 from modelyard_trainer.dataset.labels import LabelError, parse_labels
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects, Picture
 from modelyard_trainer.dataset.reading import Checked, Tell, Unchecked, check_all, nobody
-from modelyard_trainer.dataset.split import at_most, share_of, split_by_seed
+from modelyard_trainer.dataset.split import at_most, for_mode, is_by_seed, share_of, split_by_seed, told_of_split
 from modelyard_trainer.dataset.yolo import label_of, read_layout
 from modelyard_trainer.errors import RunError
+
+Reader = Callable[[int, int], tuple[Objects, int]]
+"""Finds a picture's objects, and how many lines repeat one, once its width and height are known."""
 
 
 def check_dataset(
@@ -27,47 +32,55 @@ def check_dataset(
     seed: int,
     threads: int,
     tell: Tell = nobody,
+    mode: Mode = Mode.TRAIN,
 ) -> CheckedDataset:
-    """Read every picture and label of a detection data set, and split it.
+    """Read every picture and label of a detection data set that the run's mode needs, and split it.
 
     Raises:
         RunError: the first thing that is wrong, in the order of the files' names, and how many more there are.
     """
     folder = fetched.folder
     if layout is DatasetFormat.COCO:
-        coco = read_coco(folder)
+        coco = read_coco(folder, mode)
         classes, splits, notices = coco.classes, coco.splits, list(coco.notices)
-        unchecked = {name: Unchecked(name, coco.reader(name)) for name in coco.names}
+        reader: Callable[[str], Reader] = coco.reader
     else:
-        yolo = read_layout(folder)
+        yolo = read_layout(folder, mode)
         classes, splits, notices = yolo.description.classes, yolo.splits, yolo.notices
-        names = sorted(set().union(*splits.values()))
-        unchecked = {name: Unchecked(name, _yolo_reader(folder, name, len(classes))) for name in names}
-    checked = check_all(folder, list(unchecked.values()), threads, tell)
+        reader = partial(_yolo_reader, folder, classes=len(classes))
+    by_seed = is_by_seed(splits)
+    sides = for_mode(_with_validation(splits, validation_split, seed) if by_seed else splits, mode)
+    if mode is Mode.EVALUATE and set(splits) == {"train"}:
+        notices.append(told_of_split(len(sides["val"]), len(splits["train"]), seed))
+    names = sorted(set().union(*sides.values()))
+    checked = check_all(folder, [Unchecked(name, reader(name)) for name in names], threads, tell)
     pictures = {picture.name: picture for picture in (each.picture for each in checked) if picture is not None}
     notices += _notices(checked, pictures.values())
-    training, validation = list(splits["train"]), list(splits.get("val", ()))
-    if "val" not in splits:
-        chosen = split_by_seed(training, validation_split, seed)
-        training, validation = [n for n in training if n not in chosen], [n for n in training if n in chosen]
-    training = share_of(fraction, training, seed)
+    sides["train"] = share_of(fraction, sides["train"], seed) if sides["train"] else []
     training, validation, test = (
-        at_most(limit, names, seed) for names in (training, validation, list(splits.get("test", ())))
+        tuple(pictures[name] for name in at_most(limit, sides[side], seed)) for side in ("train", "val", "test")
     )
-    dataset = CheckedDataset(
+    _check_objects(
+        {"training": training, "validation": validation} if mode is Mode.TRAIN else {"validation": validation}
+    )
+    return CheckedDataset(
         classes=classes,
-        training=tuple(pictures[name] for name in training),
-        validation=tuple(pictures[name] for name in validation),
-        test=tuple(pictures[name] for name in test),
+        training=training,
+        validation=validation,
+        test=test,
         digest=fetched.digest,
-        split_by_seed="val" not in splits,
+        split_by_seed=by_seed,
         notices=tuple(notices),
     )
-    _check_objects(dataset)
-    return dataset
 
 
-def _yolo_reader(folder: Path, picture: str, classes: int) -> Callable[[int, int], tuple[Objects, int]]:
+def _with_validation(splits: Mapping[str, Sequence[str]], share: float, seed: int) -> dict[str, Sequence[str]]:
+    chosen = split_by_seed(splits["train"], share, seed)
+    training = [name for name in splits["train"] if name not in chosen]
+    return {**splits, "train": training, "val": [name for name in splits["train"] if name in chosen]}
+
+
+def _yolo_reader(folder: Path, picture: str, classes: int) -> Reader:
     label = label_of(picture)
 
     def read(width: int, height: int) -> tuple[Objects, int]:
@@ -86,8 +99,8 @@ def _yolo_reader(folder: Path, picture: str, classes: int) -> Callable[[int, int
     return read
 
 
-def _check_objects(dataset: CheckedDataset) -> None:
-    for side, pictures in (("training", dataset.training), ("validation", dataset.validation)):
+def _check_objects(sides: Mapping[str, Sequence[Picture]]) -> None:
+    for side, pictures in sides.items():
         if not any(len(picture.objects) for picture in pictures):
             raise RunError(
                 Reason.SPLIT_EMPTY,

@@ -7,14 +7,24 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from modelyard_api.classification import Classification
+from modelyard_api.model import Mode
 from modelyard_api.outcome import Reason
 from modelyard_api.spec import Dataset, DatasetFormat
 
 from modelyard_trainer.dataset.image_folder import read_image_folder
-from modelyard_trainer.dataset.labelled import SIDES, Labelled, LabelledPictures, untrained
+from modelyard_trainer.dataset.labelled import SIDES, Labelled, LabelledPictures, shown, untrained
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects, Picture
 from modelyard_trainer.dataset.reading import Tell, Unchecked, check_all, nobody
-from modelyard_trainer.dataset.split import at_most, draw_of, lowest, share_of, split_by_seed
+from modelyard_trainer.dataset.split import (
+    at_most,
+    draw_of,
+    for_mode,
+    is_by_seed,
+    lowest,
+    share_of,
+    split_by_seed,
+    told_of_split,
+)
 from modelyard_trainer.dataset.table import read_table
 from modelyard_trainer.errors import RunError
 
@@ -29,10 +39,13 @@ def check_classification(
     seed: int,
     threads: int,
     tell: Tell = nobody,
+    mode: Mode = Mode.TRAIN,
+    known: Sequence[str] | None = None,
 ) -> CheckedDataset:
     """Read every picture and label of a classification data set, and split it.
 
-    Only pictures that are used are opened.
+    Only pictures that the run's mode needs are opened. `known` are the classes of weights that are measured or
+    exported: the data set need not show them all.
 
     Raises:
         RunError: the first thing that is wrong, and how many more there are.
@@ -41,15 +54,18 @@ def check_classification(
         assert block.table is not None  # noqa: S101 - a rule of the API
         found = read_table(fetched.folder, block.table)
     else:
-        found = read_image_folder(fetched.folder)
-    classes = _classes(found, block.classes)
+        found = read_image_folder(fetched.folder, mode)
+    classes = _classes(found, block.classes, known)
     ids = {name: number for number, name in enumerate(classes)}
-    sides = _sides(found, dataset, block.test_split, seed)
-    sides["train"] = share_of(dataset.fraction, sides["train"], seed)
+    sides = _sides(found, dataset, block.test_split, seed, mode)
+    notices = list(found.notices)
+    if mode is Mode.EVALUATE and found.sides is None and dataset.format is not DatasetFormat.TABLE:
+        notices.append(told_of_split(len(sides["val"]) + len(sides["test"]), len(found.pictures), seed))
+    sides["train"] = share_of(dataset.fraction, sides["train"], seed) if sides["train"] else []
     sides = {side: at_most(dataset.limit, names, seed) for side, names in sides.items()}
     labelled = {each.name: each for each in found.pictures}
     counts = Counter(labelled[name].label for name in sides["train"])
-    if len(counts) < _FEWEST_CLASSES:
+    if mode is Mode.TRAIN and len(counts) < _FEWEST_CLASSES:
         raise RunError(
             Reason.DATASET_INVALID,
             f"the {len(sides['train'])} training pictures are all of the class {next(iter(counts))}; at least "
@@ -69,13 +85,21 @@ def check_classification(
         validation=tuple(pictures[name] for name in sides["val"]),
         test=tuple(pictures[name] for name in sides["test"]),
         digest=fetched.digest,
-        split_by_seed=found.sides is None or "val" not in found.sides.values(),
-        notices=(*found.notices, *untrained("classes", classes, counts)),
+        split_by_seed=is_by_seed(found.sides and set(found.sides.values())),
+        notices=(*notices, *(untrained("classes", classes, counts) if mode is Mode.TRAIN else ())),
     )
 
 
-def _classes(found: LabelledPictures, asked: Sequence[str]) -> tuple[str, ...]:
+def _classes(found: LabelledPictures, asked: Sequence[str], known: Sequence[str] | None) -> tuple[str, ...]:
     labels = sorted({each.label for each in found.pictures})
+    if not asked and found.classes is None and known is not None:
+        stranger = next((each for each in found.pictures if each.label not in known), None)
+        if stranger is not None:
+            raise RunError(
+                Reason.WEIGHTS_DO_NOT_FIT,
+                f"{stranger.where}: the weights know no class {stranger.label}; one of {shown(known)} would be right",
+            )
+        return tuple(known)
     if not asked:
         return found.classes or tuple(labels)
     if len(set(asked)) < len(asked):
@@ -95,7 +119,7 @@ def _classes(found: LabelledPictures, asked: Sequence[str]) -> tuple[str, ...]:
     return tuple(asked)
 
 
-def _sides(found: LabelledPictures, dataset: Dataset, test_split: float, seed: int) -> dict[str, list[str]]:
+def _sides(found: LabelledPictures, dataset: Dataset, test_split: float, seed: int, mode: Mode) -> dict[str, list[str]]:
     """The names on each side, sorted."""
     names = sorted(each.name for each in found.pictures)
     sides: dict[str, list[str]] = {side: [] for side in SIDES}
@@ -107,16 +131,17 @@ def _sides(found: LabelledPictures, dataset: Dataset, test_split: float, seed: i
         given = found.sides or {}
         for name in names:
             sides[given.get(name, "train")].append(name)
-        if test_split and not sides["test"]:
+        if test_split and sides["train"] and not sides["test"]:
             chosen = set(lowest(sides["train"], round(len(sides["train"]) * test_split), seed, salt="test"))
             sides["test"] = [name for name in sides["train"] if name in chosen]
             sides["train"] = [name for name in sides["train"] if name not in chosen]
-        if not sides["val"]:
+        if sides["train"] and not sides["val"]:
             # Of what the test has left, so many that they are the wanted share of all.
             picked = split_by_seed(sides["train"], dataset.validation_split / (1 - test_split), seed)
             sides["val"] = [name for name in sides["train"] if name in picked]
             sides["train"] = [name for name in sides["train"] if name not in picked]
-    wanted = {"train": True, "val": True, "test": test_split > 0}
+    sides = for_mode(sides, mode)
+    wanted = {"train": mode is Mode.TRAIN, "val": True, "test": mode is Mode.TRAIN and test_split > 0}
     for side, names_there in sides.items():
         if wanted[side] and not names_there:
             raise RunError(

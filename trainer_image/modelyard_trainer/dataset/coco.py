@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from modelyard_api.model import Mode
 from modelyard_api.outcome import Reason
 from numpy.typing import NDArray
 
@@ -74,15 +75,16 @@ class CocoDataset:
         return read
 
 
-def read_coco(folder: Path) -> CocoDataset:
+def read_coco(folder: Path, mode: Mode = Mode.TRAIN) -> CocoDataset:
     """Read the annotation files of the data set in `folder`: annotations/*.json, or *.json beside the pictures.
 
-    A file whose name says train, val or test is that split; a single file of another name is the whole data set.
+    A file whose name says train, val or test is that split. A single file is the whole data set, unless nothing is
+    trained and its name says val or test.
 
     Raises:
         RunError: DatasetInvalid, DatasetEmpty, LabelInvalid; the message names the file and the annotation.
     """
-    files = _annotation_files(folder)
+    files = _annotation_files(folder, mode)
     contents = {split: _load(folder, file) for split, file in files.items()}
     classes = _categories(contents, files, folder)
     splits: dict[str, tuple[str, ...]] = {}
@@ -100,7 +102,7 @@ def read_coco(folder: Path) -> CocoDataset:
                 continue
             picture, entry = _annotation(annotation, pictures, classes, file)
             objects[picture].append(entry)
-    if "train" not in splits or not splits["train"]:
+    if ("train" not in splits and mode is Mode.TRAIN) or not splits.get("train", ("",)):
         raise RunError(Reason.DATASET_EMPTY, f"{', '.join(sorted(f.name for f in files.values()))} list no pictures")
     if "val" in splits and not splits["val"]:
         raise RunError(Reason.SPLIT_EMPTY, f"{files['val'].name} lists no pictures; leave it out, or fill it")
@@ -109,15 +111,16 @@ def read_coco(folder: Path) -> CocoDataset:
     return CocoDataset(tuple(name for _, name in sorted(classes.values())), splits, names, objects, notices)
 
 
-def _annotation_files(folder: Path) -> dict[str, Path]:
+def _annotation_files(folder: Path, mode: Mode) -> dict[str, Path]:
     found = sorted((folder / "annotations").glob("*.json")) or sorted(folder.glob("*.json"))
     if not found:
         raise RunError(Reason.DATASET_INVALID, "the data set has no annotations/*.json, which a COCO data set needs")
     if len(found) == 1:
-        return {"train": found[0]}
+        named = None if mode is Mode.TRAIN else _split_of(found[0])
+        return {named or "train": found[0]}
     files: dict[str, Path] = {}
     for file in found:
-        split = next((s for s, words in _SPLIT_WORDS.items() if any(word in file.stem.lower() for word in words)), None)
+        split = _split_of(file)
         if split is None or split in files:
             raise RunError(
                 Reason.DATASET_INVALID,
@@ -126,6 +129,10 @@ def _annotation_files(folder: Path) -> dict[str, Path]:
             )
         files[split] = file
     return files
+
+
+def _split_of(file: Path) -> str | None:
+    return next((s for s, words in _SPLIT_WORDS.items() if any(word in file.stem.lower() for word in words)), None)
 
 
 def _load(folder: Path, file: Path) -> dict[str, Any]:

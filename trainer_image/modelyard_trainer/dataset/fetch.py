@@ -7,6 +7,7 @@ from pathlib import Path
 
 from modelyard_api.layout import CHECKSUMS
 from modelyard_api.outcome import Reason
+from modelyard_api.run_document import DATASET_VOLUME_FOLDER
 from modelyard_api.spec import Dataset
 
 from modelyard_trainer.dataset.checksums import check_digest, read_checksums
@@ -36,9 +37,12 @@ def fetch(
         RunError: DatasetNotFound, DatasetChecksumMismatch, or what the store says.
     """
     if dataset.path is not None:
-        return _in_place(Path(dataset.path), cpus)
+        return _in_place(Path(dataset.path), cpus, "dataset.path")
+    if dataset.volume is not None:
+        folder = places.volume(DATASET_VOLUME_FOLDER, dataset.volume, "spec.dataset.volume")
+        return _in_place(folder, cpus, "dataset.volume")
     if dataset.s3 is None:
-        raise RunError(Reason.SPEC_INVALID, "spec.dataset: it names no place; s3 or path would be right")
+        raise RunError(Reason.SPEC_INVALID, "spec.dataset: it names no place; s3, path or volume would be right")
     from modelyard_trainer.store.download import download_dataset  # noqa: PLC0415 - boto3, half a second
     from modelyard_trainer.store.open import open_store  # noqa: PLC0415
 
@@ -46,12 +50,12 @@ def fetch(
     return download_dataset(store, places.scratch / "dataset", progress, {} if done is None else done)
 
 
-def _in_place(folder: Path, cpus: int) -> FetchedDataset:
+def _in_place(folder: Path, cpus: int, field: str) -> FetchedDataset:
     if not folder.is_dir():
-        raise RunError(Reason.DATASET_NOT_FOUND, f"dataset.path: {folder} is not a folder on this computer")
+        raise RunError(Reason.DATASET_NOT_FOUND, f"{field}: {folder} is not a folder on this computer")
     paths = [path for path in files_below(folder) if path.name != CHECKSUMS]
     if not paths:
-        raise RunError(Reason.DATASET_EMPTY, f"dataset.path: {folder} holds no files")
+        raise RunError(Reason.DATASET_EMPTY, f"{field}: {folder} holds no files")
     digests = dict(
         zip((path.relative_to(folder).as_posix() for path in paths), sha256_of_all(paths, cpus), strict=True)
     )
@@ -60,17 +64,17 @@ def _in_place(folder: Path, cpus: int) -> FetchedDataset:
         wanted = read_checksums(sums.read_bytes())
         for name, digest in wanted.items():
             check_digest(name, digest, digests.get(name))
-        _refuse_unlisted(wanted, digests)
+        _refuse_unlisted(wanted, digests, field)
         digests = wanted
     return FetchedDataset(folder, digests, str(folder))
 
 
-def _refuse_unlisted(wanted: Collection[str], found: Iterable[str]) -> None:
+def _refuse_unlisted(wanted: Collection[str], found: Iterable[str], field: str) -> None:
     """From S3 only what is listed is fetched: the same data set in a folder must not be a larger one."""
     unlisted = next((name for name in sorted(found) if name not in wanted and Path(name).suffix.lower() in _READ), None)
     if unlisted is not None:
         raise RunError(
             Reason.DATASET_CHECKSUM_MISMATCH,
-            f"dataset.path: {unlisted} is not listed in {CHECKSUMS}; a new list (`modelyard dataset push` writes one), "
+            f"{field}: {unlisted} is not listed in {CHECKSUMS}; a new list (`modelyard dataset push` writes one), "
             "or the folder without that file, would be right",
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from modelyard_api.face_id import FaceId
+from modelyard_api.model import Mode
 from modelyard_api.outcome import Reason
 from modelyard_api.spec import Dataset
 
@@ -14,7 +15,7 @@ from modelyard_trainer.dataset.image_folder import read_image_folder
 from modelyard_trainer.dataset.labelled import SIDES, Labelled, untrained
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects
 from modelyard_trainer.dataset.reading import Tell, Unchecked, check_all, nobody
-from modelyard_trainer.dataset.split import at_most, lowest, share_of
+from modelyard_trainer.dataset.split import at_most, for_mode, is_by_seed, lowest, share_of, told_of_split
 from modelyard_trainer.errors import RunError
 
 _FEWEST = 2
@@ -23,31 +24,52 @@ Names = list[str]
 
 
 def check_identities(
-    fetched: FetchedDataset, dataset: Dataset, block: FaceId, *, seed: int, threads: int, tell: Tell = nobody
+    fetched: FetchedDataset,
+    dataset: Dataset,
+    block: FaceId,
+    *,
+    seed: int,
+    threads: int,
+    tell: Tell = nobody,
+    mode: Mode = Mode.TRAIN,
+    known: Sequence[str] | None = None,
 ) -> CheckedDataset:
     """Read every picture of image folders with one for each identity, and split them.
 
     Identities with too few pictures are left out, some are held out whole, and of each of the others a share of the
     pictures is set aside for validation, unless the data set says which. Only pictures that are used are opened.
 
+    `known` are the identities of weights that are measured or exported: all others in the data set are held out.
+
     Raises:
         RunError: the first thing that is wrong, and how many more there are.
     """
-    found = read_image_folder(fetched.folder)
+    found = read_image_folder(fetched.folder, mode)
     counts = Counter(each.label for each in found.pictures)
     enough = sorted(name for name, count in counts.items() if count >= block.min_images_per_identity)
-    _check_number(enough, block)
-    held_out = _held_out(enough, block, seed)
-    classes = tuple(name for name in enough if name not in held_out)
-    if len(classes) < _FEWEST:
+    if mode is Mode.TRAIN:
+        _check_number(enough, block)
+    if known is None:
+        held_out = _held_out(enough, block, seed)
+        classes = tuple(name for name in enough if name not in held_out)
+    else:
+        held_out, classes = tuple(name for name in enough if name not in known), tuple(known)
+    if mode is Mode.TRAIN and len(classes) < _FEWEST:
         raise RunError(
             Reason.DATASET_INVALID,
             f"{_having(enough, block)}, of which {len(held_out)} are held out; at least {_FEWEST} to train on would "
             "be right",
         )
-    known = [each for each in found.pictures if each.label in classes]
-    sides = _sides(known, found.sides, dataset.validation_split, seed)
-    sides["train"] = share_of(dataset.fraction, sides["train"], seed)
+    there = [each for each in found.pictures if each.label in classes and each.label in enough]
+    sides = for_mode(_sides(there, found.sides, dataset.validation_split, seed), mode)
+    split = [told_of_split(len(sides["val"]), len(there), seed)] if found.sides is None and there else []
+    if not sides["val"] and not (mode is Mode.EVALUATE and held_out):
+        raise RunError(
+            Reason.SPLIT_EMPTY,
+            f"none of the {len({each.label for each in there})} identities has a second picture to validate on; more "
+            "pictures of each would be right",
+        )
+    sides["train"] = share_of(dataset.fraction, sides["train"], seed) if sides["train"] else []
     sides = {side: at_most(dataset.limit, names, seed) for side, names in sides.items()}
     apart = at_most(dataset.limit, sorted(each.name for each in found.pictures if each.label in held_out), seed)
 
@@ -63,8 +85,16 @@ def check_identities(
         validation=tuple(pictures[name] for name in sides["val"]),
         test=tuple(pictures[name] for name in sides["test"]),
         digest=fetched.digest,
-        split_by_seed=found.sides is None or "val" not in found.sides.values(),
-        notices=tuple(_notices(counts, enough, block, classes, {labels[name] for name in sides["train"]})),
+        split_by_seed=is_by_seed(found.sides and set(found.sides.values())),
+        notices=(
+            *(split if mode is Mode.EVALUATE else ()),
+            *_left_out(counts, enough, block),
+            *(
+                untrained("identities", classes, {labels[name] for name in sides["train"]})
+                if mode is Mode.TRAIN
+                else ()
+            ),
+        ),
         held_out=tuple(pictures[name] for name in apart),
         held_out_classes=held_out,
     )
@@ -109,12 +139,6 @@ def _sides(
         chosen = {name for names in identities.values() for name in _set_aside(names, share, seed)}
         sides["val"] = sorted(chosen)
         sides["train"] = [name for name in sides["train"] if name not in chosen]
-    if not sides["val"]:
-        raise RunError(
-            Reason.SPLIT_EMPTY,
-            f"none of the {len(identities)} identities has a second picture to validate on; more pictures of each "
-            "would be right",
-        )
     return {side: sorted(names) for side, names in sides.items()}
 
 
@@ -130,13 +154,10 @@ def _whole(number: int) -> Callable[[int, int], tuple[Objects, int]]:
     return lambda _width, _height: (objects, 0)
 
 
-def _notices(
-    counts: Mapping[str, int], enough: Names, block: FaceId, classes: tuple[str, ...], trained: set[str]
-) -> Iterable[str]:
+def _left_out(counts: Mapping[str, int], enough: Names, block: FaceId) -> Iterable[str]:
     left_out = sum(count for name, count in counts.items() if name not in enough)
     if left_out:
         yield (
             f"{len(counts) - len(enough)} of {len(counts)} identities have fewer than "
             f"{block.min_images_per_identity} pictures and were left out, {left_out} pictures in all"
         )
-    yield from untrained("identities", classes, trained)

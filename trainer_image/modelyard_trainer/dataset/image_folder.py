@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from modelyard_api.model import Mode
 from modelyard_api.outcome import Reason
 
 from modelyard_trainer.dataset.images import SUFFIXES
@@ -15,7 +16,7 @@ _FOLDERS = {"train": "train", "training": "train", "val": "val", "valid": "val",
 """Names of folders that are sides of a split."""
 
 
-def read_image_folder(folder: Path) -> LabelledPictures:
+def read_image_folder(folder: Path, mode: Mode = Mode.TRAIN) -> LabelledPictures:
     """The pictures of a data set whose folders say what they show.
 
     Raises:
@@ -26,7 +27,8 @@ def read_image_folder(folder: Path) -> LabelledPictures:
     if not names:
         raise RunError(Reason.DATASET_EMPTY, f"the data set holds no pictures ({', '.join(sorted(SUFFIXES))})")
     split = {name for name in names if PurePosixPath(name).parts[0] in _FOLDERS}
-    if split and not any(_FOLDERS[PurePosixPath(name).parts[0]] == "train" for name in split):
+    trained = any(_FOLDERS[PurePosixPath(name).parts[0]] == "train" for name in split)
+    if split and not trained and mode is Mode.TRAIN:
         raise RunError(
             Reason.DATASET_INVALID,
             f"{min(split)} is there, but nothing below train/; a train/ beside it would be right",
@@ -42,6 +44,8 @@ def read_image_folder(folder: Path) -> LabelledPictures:
     if not split:
         return LabelledPictures(pictures)
     sides = {each.name: _FOLDERS[PurePosixPath(each.name).parts[0]] for each in pictures}
+    if not trained:
+        return LabelledPictures(pictures, sides=sides)
     known = sorted({each.label for each in pictures if sides[each.name] == "train"})
     unknown = next((each for each in pictures if each.label not in known), None)
     if unknown is not None:

@@ -48,5 +48,9 @@ def untrained(what: str, names: Sequence[str], trained: Container[str]) -> Itera
     """
     without = [name for name in names if name not in trained]
     if without:
-        shown = ", ".join(without[:_SHOWN]) + (", ..." if len(without) > _SHOWN else "")
-        yield f"{len(without)} of {len(names)} {what} have no training picture: {shown}"
+        yield f"{len(without)} of {len(names)} {what} have no training picture: {shown(without)}"
+
+
+def shown(names: Sequence[str]) -> str:
+    """The first few of them."""
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

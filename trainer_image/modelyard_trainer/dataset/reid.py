@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from modelyard_api.model import Mode
 from modelyard_api.outcome import Reason
 from modelyard_api.reid import Reid
 from modelyard_api.spec import Dataset
@@ -58,9 +59,16 @@ class ReidDataset(CheckedDataset):
 
 
 def check_reid(
-    fetched: FetchedDataset, dataset: Dataset, block: Reid, *, seed: int, threads: int, tell: Tell = nobody
+    fetched: FetchedDataset,
+    dataset: Dataset,
+    block: Reid,
+    *,
+    seed: int,
+    threads: int,
+    tell: Tell = nobody,
+    mode: Mode = Mode.TRAIN,
 ) -> ReidDataset:
-    """Read every name and every picture that is used.
+    """Read every name and every picture that is used: to measure, only those of the targets.
 
     Raises:
         RunError: the first thing that is wrong, and how many more there are.
@@ -73,18 +81,22 @@ def check_reid(
         raise RunError(Reason.DATASET_EMPTY, f"the data set holds no pictures ({', '.join(sorted(SUFFIXES))})")
     asked_sources = tuple(dict.fromkeys(each.strip("/") for each in block.sources)) or ("",)
     asked_targets = tuple(dict.fromkeys(each.strip("/") for each in block.targets)) or asked_sources
+    if mode is Mode.EVALUATE:
+        asked_sources = asked_targets
     sources = {name: read_source(names, name) for name in dict.fromkeys((*asked_sources, *asked_targets))}
 
     notices: list[str] = []
-    trained = _to_train_on(
-        [sources[name] for name in asked_sources], [sources[name] for name in asked_targets], block, notices
-    )
-    trained = _some_persons(trained, dataset, seed)
+    trained: list[Sighting] = []
+    if mode is Mode.TRAIN or (mode is Mode.EXPORT and all(sources[name].sides[TRAIN] for name in asked_sources)):
+        trained = _to_train_on(
+            [sources[name] for name in asked_sources], [sources[name] for name in asked_targets], block, notices
+        )
+        trained = _some_persons(trained, dataset, seed)
     targets = [_limited(_target(sources[name], notices), dataset.limit, seed) for name in asked_targets]
     _tell_what_is_trained_and_measured(trained, targets, notices)
 
     persons = {who: number for number, who in enumerate(sorted({each.who for each in trained}))}
-    if len(persons) < _FEWEST_PERSONS:
+    if mode is Mode.TRAIN and len(persons) < _FEWEST_PERSONS:
         raise RunError(
             Reason.DATASET_INVALID,
             f"the {len(trained)} training pictures are all of the same person; at least two would be right",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from modelyard_api.model import Mode
 from modelyard_api.outcome import Reason
 
 from modelyard_trainer.errors import RunError
@@ -39,6 +40,39 @@ def lowest(names: Sequence[str], count: int, seed: int, *, salt: str) -> list[st
 def _digest(salt: str, seed: int, name: str) -> bytes:
     # Normalised, since some file systems hand back é as two code points.
     return hashlib.sha256(f"{salt}\n{seed}\n{unicodedata.normalize('NFC', name)}".encode()).digest()
+
+
+def for_mode(sides: Mapping[str, Sequence[str]], mode: Mode) -> dict[str, list[str]]:
+    """What a run of that mode needs of a data set's sides.
+
+    All of them to train. A run that trains nothing measures on the test's pictures where there are no others; one that
+    only measures does not look at training pictures at all.
+
+    Args:
+        sides: names by train, val and test, of which some may be missing.
+        mode: of the run.
+    """
+    training, validation, test = (list(sides.get(side, ())) for side in ("train", "val", "test"))
+    if mode is not Mode.TRAIN and not validation:
+        validation, test = test, []
+    return {"train": [] if mode is Mode.EVALUATE else training, "val": validation, "test": test}
+
+
+def is_by_seed(sides: Collection[str] | None) -> bool:
+    """Whether validation pictures are set aside by seed: there are training pictures, and it is not said which.
+
+    Args:
+        sides: that the data set has; None where it is not split at all.
+    """
+    return sides is None or ("train" in sides and "val" not in sides)
+
+
+def told_of_split(measured: int, of: int, seed: int) -> str:
+    """What is said where a data set without sides is measured: a person may have meant all of it."""
+    return (
+        f"the data set is not split: of its {of} pictures those {measured} are measured that a training with seed "
+        f"{seed} sets aside; one that has validation or test pictures alone is measured whole"
+    )
 
 
 def share_of(fraction: float, names: Sequence[str], seed: int) -> list[str]:

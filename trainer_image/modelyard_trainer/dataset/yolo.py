@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from modelyard_api.model import Mode
 from modelyard_api.outcome import Reason
 
 from modelyard_trainer.dataset.description import SPLITS, Description, read_description
@@ -19,7 +20,7 @@ _IMAGES, _LABELS = "images", "labels"
 class YoloLayout:
     """The pictures of each split, as paths below the data set's folder, and what else was noticed.
 
-    `splits` has `train`, and `val` and `test` where the data set has them.
+    `splits` has those of `train`, `val` and `test` that the data set has: `train` always where it is needed.
     """
 
     description: Description
@@ -27,15 +28,15 @@ class YoloLayout:
     notices: list[str] = field(default_factory=list)
 
 
-def read_layout(folder: Path) -> YoloLayout:
+def read_layout(folder: Path, mode: Mode = Mode.TRAIN) -> YoloLayout:
     """Find the pictures that data.yaml names, or those below images/ where it names none.
 
     Raises:
         RunError: DatasetInvalid (a place that data.yaml names is not there), DatasetEmpty (no pictures) or SplitEmpty.
     """
     description = read_description(folder)
-    places = dict(description.splits) or _conventional(folder)
-    if "train" not in places:
+    places = dict(description.splits) or _conventional(folder, mode)
+    if "train" not in places and mode is Mode.TRAIN:
         raise RunError(Reason.DATASET_INVALID, f"{description.file}: `train` must say where the training pictures are")
     splits = {key: _pictures(folder, description, key, places[key]) for key in SPLITS if key in places}
     if not any(splits.values()):
@@ -51,7 +52,7 @@ def read_layout(folder: Path) -> YoloLayout:
                 "out, or put some there",
             )
     notices = []
-    twice = set(splits["train"]) & set(splits.get("val", ()))
+    twice = set(splits.get("train", ())) & set(splits.get("val", ()))
     if twice:
         notices.append(f"{len(twice)} pictures are in `train` and in `val`, such as {min(twice)}")
     return YoloLayout(description, splits, notices)
@@ -67,10 +68,13 @@ def label_of(picture: str) -> str:
     return str(PurePosixPath(*parts))
 
 
-def _conventional(folder: Path) -> dict[str, tuple[str, ...]]:
+def _conventional(folder: Path, mode: Mode) -> dict[str, tuple[str, ...]]:
     """images/train, images/val and images/test where they are there, images/ otherwise."""
-    if (folder / _IMAGES / "train").is_dir():
-        return {key: (f"{_IMAGES}/{key}",) for key in SPLITS if (folder / _IMAGES / key).is_dir()}
+    there: dict[str, tuple[str, ...]] = {
+        key: (f"{_IMAGES}/{key}",) for key in SPLITS if (folder / _IMAGES / key).is_dir()
+    }
+    if "train" in there or (there and mode is not Mode.TRAIN):
+        return there
     return {"train": (_IMAGES,)}
 
 

@@ -65,6 +65,12 @@ def export_all(context: TaskContext, subject: Subject, training: Sequence[Pictur
         if why:
             files.append(_skipped(wanted, path, why))
             continue
+        if wanted.precision is Precision.INT8 and not training:
+            raise RunError(
+                Reason.EXPORT_FAILED,
+                f"{name} is calibrated with training pictures, and the data set has none; one that has some, or "
+                "another precision, would be right",
+            )
         try:
             details = _WRITERS[wanted.format](Writing(subject, wanted, path, training, context))
         except Exception as error:

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypedDict
 
+from modelyard_api.model import Mode
+
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
 from modelyard_trainer.dataset.reading import Tell
 from modelyard_trainer.loop.device import pick_device
@@ -24,6 +26,7 @@ class Checking(TypedDict):
     seed: int
     threads: int
     tell: Tell
+    mode: Mode
 
 
 class LoopedTask(ABC):
@@ -114,4 +117,22 @@ class LoopedTask(ABC):
         def tell(done: int, of: int) -> None:
             self._context.progress.detail(f"{done} of {of} pictures")
 
-        return {"seed": self._spec.training.seed, "threads": self._context.cpus, "tell": tell}
+        return {
+            "seed": self._spec.training.seed,
+            "threads": self._context.cpus,
+            "tell": tell,
+            "mode": self._spec.mode,
+        }
+
+    @property
+    def _known(self) -> tuple[str, ...] | None:
+        """The classes of weights that are measured or exported as they are, where their file says them."""
+        if self._spec.mode is Mode.TRAIN:
+            return None
+        prepare(self._context.scratch, self._context.cpus)
+        from modelyard_trainer.weights.reading import read_weights  # noqa: PLC0415 - imports torch
+
+        fetched = self._context.weights()
+        weights = read_weights(fetched) if fetched else None
+        ours = weights is not None and (weights.form or "").startswith(f"modelyard/{self._spec.task.value}/")
+        return weights.classes if weights is not None and ours else None

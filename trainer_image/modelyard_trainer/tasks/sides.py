@@ -32,16 +32,16 @@ Found = TypeVar("Found", bound=Measured)
 def examine_sides(
     data: CheckedDataset, open_on: Callable[[str, Sequence[Picture]], Examiner], examine: Callable[[Examiner], Found]
 ) -> dict[str, Found]:
-    """What was found on the validation pictures, and last on the test's where there are some.
+    """What was found on the validation pictures, and last on the test's, where there are some of either.
 
     Args:
         data: the pictures.
         open_on: makes what looks at the pictures of a side, by the side's name.
         examine: has it look.
     """
-    sides = {VALIDATION: data.validation, **({TEST: data.test} if data.test else {})}
+    sides = ((VALIDATION, data.validation), (TEST, data.test))
     found = {}
-    for name, pictures in sides.items():
+    for name, pictures in ((name, pictures) for name, pictures in sides if pictures):
         with closing(open_on(name, pictures)) as examiner:
             found[name] = examine(examiner)
     return found
@@ -49,7 +49,8 @@ def examine_sides(
 
 def metrics_of(found: Mapping[str, Measured]) -> dict[str, float]:
     """Those of the validation pictures by their names, and those of the test's as `test/NAME`."""
-    metrics = found[VALIDATION].metrics()
-    if TEST in found:
-        metrics |= {f"{TEST}/{name}": value for name, value in found[TEST].metrics().items()}
-    return metrics
+    return {
+        name if side == VALIDATION else f"{side}/{name}": value
+        for side, each in found.items()
+        for name, value in each.metrics().items()
+    }

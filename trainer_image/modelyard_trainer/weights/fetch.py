@@ -11,7 +11,7 @@ from modelyard_api.layout import CHECKSUMS
 from modelyard_api.location import S3Location
 from modelyard_api.model import From, Pretrained
 from modelyard_api.outcome import Reason
-from modelyard_api.run_document import RunDocument
+from modelyard_api.run_document import WEIGHTS_VOLUME_FOLDER, RunDocument
 
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import parse_checksums, sha256
@@ -45,6 +45,9 @@ def fetch_weights(document: RunDocument, places: Places, progress: Progress) -> 
 def _pretrained(wanted: Pretrained, places: Places, progress: Progress) -> FetchedWeights:
     if wanted.path is not None:
         return _in_place(Path(wanted.path), wanted.sha256, "spec.model.pretrained.path")
+    if wanted.volume is not None:
+        field = "spec.model.pretrained.volume"
+        return _in_place(places.volume(WEIGHTS_VOLUME_FOLDER, wanted.volume, field), wanted.sha256, field)
     if wanted.url is not None:
         from modelyard_trainer.weights.download import download  # noqa: PLC0415 - seldom
 
@@ -52,7 +55,9 @@ def _pretrained(wanted: Pretrained, places: Places, progress: Progress) -> Fetch
         found = download(wanted.url, path, progress)
         return _checked(FetchedWeights(path, wanted.url, found), wanted.sha256, "spec.model.pretrained.url")
     if wanted.s3 is None:
-        raise RunError(Reason.SPEC_INVALID, "spec.model.pretrained: it names no place; s3, path or url would be right")
+        raise RunError(
+            Reason.SPEC_INVALID, "spec.model.pretrained: it names no place; s3, path, volume or url would be right"
+        )
     uri = wanted.s3.uri.rstrip("/")
     what = "model.pretrained"
     if uri.lower().endswith(SUFFIXES):
@@ -86,10 +91,10 @@ def _published(wanted: From, source: S3Location | None, places: Places, progress
     """Weights of a published run, which its SHA256SUMS must name."""
     name, what = f"{wanted.weights.value}.pt", "model.from"
     if wanted.path is not None:
-        folder = Path(wanted.path)
-        sums = folder / CHECKSUMS
-        digest = _listed(sums.read_bytes() if sums.is_file() else None, name, str(folder), f"spec.{what}.path")
-        return _in_place(folder / name, digest, f"spec.{what}.path")
+        return _in_folder(Path(wanted.path), name, f"spec.{what}.path")
+    if wanted.volume is not None:
+        field = f"spec.{what}.volume"
+        return _in_folder(places.volume(WEIGHTS_VOLUME_FOLDER, wanted.volume, field), name, field)
     location = wanted.s3 or source
     if location is None:
         raise RunError(
@@ -120,6 +125,12 @@ def _listed(sums: bytes | None, name: str, where: str, field: str) -> str:
             f"{field}: {where} has no {name}, which runs that train or export publish; it has {', '.join(digests)}",
         )
     return digests[name]
+
+
+def _in_folder(folder: Path, name: str, field: str) -> FetchedWeights:
+    sums = folder / CHECKSUMS
+    digest = _listed(sums.read_bytes() if sums.is_file() else None, name, str(folder), field)
+    return _in_place(folder / name, digest, field)
 
 
 def _in_place(path: Path, wanted: str | None, field: str) -> FetchedWeights:

@@ -34,7 +34,7 @@ class ClassificationTask(LoopedTask):
 
     def check(self, fetched: FetchedDataset) -> CheckedDataset:
         """Every picture and label must be sound."""
-        return check_classification(fetched, self._spec.dataset, self._block, **self._checking)
+        return check_classification(fetched, self._spec.dataset, self._block, **self._checking, known=self._known)
 
     @contextmanager
     def _recipe(self, data: CheckedDataset, device: str) -> Iterator[Recipe]:

@@ -80,6 +80,7 @@ class DetectionTask:
             seed=self._spec.training.seed,
             threads=self._context.cpus,
             tell=lambda done, of: self._context.progress.detail(f"{done} of {of} pictures"),
+            mode=self._spec.mode,
         )
         without = next((p for p in data.training if len(p.objects.polygons) != len(p.objects)), None)
         if self._detection.augment.copy_paste and without is not None:

@@ -37,8 +37,9 @@ def evaluate(context: TaskContext, block: FaceId, data: CheckedDataset, fit: Fit
         lambda name, pictures: examiner(context, block, pictures, device, name=name),
         lambda examiner: examiner.examine(model),
     )
-    last, classes = list(found)[-1], len(data.classes)
-    scores = found[last].scores(classes) if classes <= MOST_SHOWN else None
+    # Weights that are only measured may meet nobody whom they know.
+    last, classes = next(reversed(found), None), len(data.classes)
+    scores = found[last].scores(classes) if last and classes <= MOST_SHOWN else None
     folder = context.results / "plots"
     folder.mkdir(exist_ok=True)
     plots: dict[str, Callable[[Path], None]] = {

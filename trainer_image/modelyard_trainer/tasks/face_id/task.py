@@ -34,7 +34,7 @@ class FaceIdTask(LoopedTask):
 
     def check(self, fetched: FetchedDataset) -> CheckedDataset:
         """Every picture and label must be sound."""
-        return check_identities(fetched, self._spec.dataset, self._block, **self._checking)
+        return check_identities(fetched, self._spec.dataset, self._block, **self._checking, known=self._known)
 
     @contextmanager
     def _recipe(self, data: CheckedDataset, device: str) -> Iterator[Recipe]:
