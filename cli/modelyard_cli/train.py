@@ -91,7 +91,7 @@ def document_of(manifest: TrainingRun, output: Path | None, dataset: Path | None
     spec = manifest.spec
     changes: dict[str, object] = {}
     if output is not None:
-        changes["artifacts"] = Artifacts(path=str(output.resolve()))
+        changes["artifacts"] = Artifacts(path=str(output.resolve()), naming=spec.artifacts.naming)
     if dataset is not None:
         kept = spec.dataset.model_dump(exclude={"s3", "path", "volume"})
         changes["dataset"] = Dataset(**kept, path=str(dataset.resolve()))

@@ -116,6 +116,11 @@ def again(trained: Ran, root: Path, **spec: Any) -> Ran:
     return ran(root, asked["dataset"], **settings)
 
 
+def only(*tasks: str) -> pytest.MarkDecorator:
+    """For a test that makes sense for these tasks alone."""
+    return pytest.mark.parametrize("trained", tasks, indirect=True, scope="module")
+
+
 def test_an_evaluation_measures_the_same_and_publishes_no_weights(trained: Ran, tmp_path: Path) -> None:
     evaluated = again(trained, tmp_path, mode="evaluate")
     record = evaluated.record
@@ -131,11 +136,10 @@ def test_an_evaluation_measures_the_same_and_publishes_no_weights(trained: Ran, 
     assert "without training" in (evaluated.folder / "report.html").read_text()
 
 
+@only("face-id")
 def test_an_identifier_is_measured_on_strangers_alone(
     trained: Ran, data: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    if trained.task != "face-id":
-        pytest.skip("only face-id verifies strangers")
     record, folders = trained.record, Path(data["face-id"]["path"])
     strangers = set(make_folders.NAMES) - set(record["dataset"]["classNames"])
     for name in strangers:
@@ -158,6 +162,7 @@ def test_an_export_publishes_what_the_training_would_have(trained: Ran, tmp_path
     assert all(torch.equal(one[name], other[name]) for name in other)
 
 
+@only("classification", "detection")
 def test_a_fine_tuning_of_nothing_but_the_head_keeps_the_backbone(trained: Ran, tmp_path: Path) -> None:
     task = trained.record["run"]["spec"]["task"]
     training = {**SETTINGS[task]["training"], "epochs": 1, "freezeBackbone": True}
@@ -172,9 +177,8 @@ def test_a_fine_tuning_of_nothing_but_the_head_keeps_the_backbone(trained: Ran, 
     assert any(not torch.equal(one[name], other[name]) for name in other)
 
 
+@only("classification", "detection")
 def test_weights_of_other_classes_are_not_measured(trained: Ran, tmp_path: Path) -> None:
-    if trained.task in {"face-id", "reid"}:
-        pytest.skip("embeddings tell apart whom they were not trained on, too")
     other = (
         {"classification": {"testSplit": 0.2, "classes": [*trained.record["dataset"]["classNames"], "ten"]}}
         if trained.task == "classification"

@@ -91,9 +91,9 @@ def test_no_secret_no_volume() -> None:
 
 
 def test_every_mount_has_its_volume_and_every_volume_its_mount() -> None:
-    on_a_volume = {"model": {"from": {"volume": {"claimName": "a"}}}}
-    for spec in ({}, on_a_volume):
-        manifest = manifest_of(a_run(**spec))
+    on_a_volume = {"from": {"volume": {"claimName": "a"}}}
+    for world in (a_run(), a_run(model=on_a_volume)):
+        manifest = manifest_of(world)
         volumes = {volume["name"] for volume in pod_of(manifest)["volumes"]}
         assert {mount["name"] for mount in container_of(manifest)["volumeMounts"]} == volumes
 
