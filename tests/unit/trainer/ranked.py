@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import torch
 from modelyard_api.outcome import Reason
 from modelyard_trainer.loop import company
 from modelyard_trainer.loop.company import Company, OtherLine
@@ -41,7 +41,7 @@ def both(folder: Path, function: Callable[[Several], Result]) -> tuple[Result, R
 
     def other(rank: int, line: OtherLine) -> None:
         ranks = Several(rank, 2, "cpu", folder / "meeting", line)
-        (folder / "other").write_bytes(pickle.dumps(function(ranks)))
+        torch.save(function(ranks), folder / "other")
         ranks.leave()
 
     with forking():
@@ -54,4 +54,4 @@ def both(folder: Path, function: Callable[[Several], Result]) -> tuple[Result, R
                 ranks.desert()
                 raise
             ranks.leave()
-    return mine, pickle.loads((folder / "other").read_bytes())
+    return mine, torch.load(folder / "other", weights_only=True)
