@@ -79,7 +79,10 @@ def test_classes_and_regions_are_pennys(pennies: Path, tmp_path: Path) -> None:
 
 def test_the_smallest_learns_to_read_mint_marks_that_its_onnx_file_reads_too(pennies: Path, tmp_path: Path) -> None:
     example = EXAMPLES / "penny-mint-small.yaml"
-    settings = ("training.epochs=10", "training.batchSize=16", "export=[{format: onnx, dynamic: true}]")
+    settings = (
+        *("model.architecture=test_resnet", "training.epochs=12", "training.batchSize=16"),
+        "export=[{format: onnx, dynamic: true}]",
+    )
     results = train_offline(tmp_path, example, pennies, *settings)
     record = read_json(results / "run.json")
     assert record["metrics"]["macroF1"] >= 3 / len(MINTS)
