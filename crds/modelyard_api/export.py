@@ -140,6 +140,20 @@ class Export(ApiModel):
             path=".tolerance",
             holds=lambda export: export.precision is not Precision.INT8 or export.tolerance is None,
         ),
+        Rule(
+            "!self.qat || (self.format == 'onnx' && self.precision == 'int8')",
+            "is for format onnx with precision int8 only; leave it out or set it to false",
+            path=".qat",
+            holds=lambda export: (
+                not export.qat or (export.format is ExportFormat.ONNX and export.precision is Precision.INT8)
+            ),
+        ),
+        Rule(
+            "!self.qat || !has(self.calibration)",
+            "is not for qat, whose ranges were found in training; leave it out",
+            path=".calibration",
+            holds=lambda export: not export.qat or export.calibration is None,
+        ),
     )
 
     format: Annotated[
@@ -193,6 +207,13 @@ class Export(ApiModel):
     calibration: Annotated[
         Calibration | None, Field(description="How the ranges of activations are found; only for int8.")
     ] = None
+    qat: Annotated[
+        bool,
+        Field(
+            description="Take weights and ranges from the quantisation-aware training (spec.training.quantization) "
+            "instead of the best weights and calibration pictures; only for onnx in int8."
+        ),
+    ] = False
 
     required: Annotated[
         bool,

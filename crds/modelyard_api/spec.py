@@ -20,6 +20,7 @@ from modelyard_api.face_id import FaceId
 from modelyard_api.location import SUBDOMAIN, Folder, Name, S3Location, VolumeLocation
 from modelyard_api.model import Mode, Model
 from modelyard_api.quantity import quantity
+from modelyard_api.quantization import Quantization
 from modelyard_api.recovery import Recovery
 from modelyard_api.reid import DEFAULT_INSTANCES, Reid
 
@@ -383,6 +384,17 @@ class Training(ApiModel):
                 training.schedule.eta_min is None or training.schedule.eta_min < training.optimizer.learning_rate
             ),
         ),
+        Rule(
+            "!has(self.quantization) || self.freezeEpochs > 0 || (!self.freezeBackbone && self.freeze == 0)",
+            "trains all of the network, and spec.training.freeze or freezeBackbone keeps parts of it as they are: "
+            "leave one of them out, or say in freezeEpochs when they thaw",
+            path=".quantization",
+            holds=lambda training: (
+                training.quantization is None
+                or training.freeze_epochs > 0
+                or not (training.freeze_backbone or training.freeze)
+            ),
+        ),
     )
 
     epochs: Annotated[int, Field(ge=1, le=100_000, description="How often the whole training split is seen.")] = 100
@@ -490,6 +502,13 @@ class Training(ApiModel):
             description="Validate and publish a running average of the weights, which at each step keeps this share of "
             "itself (less in the first steps), such as 0.999. Without it the weights themselves. Not for detection, "
             "which averages always.",
+        ),
+    ] = None
+    quantization: Annotated[
+        Quantization | None,
+        Field(
+            description="Quantisation-aware training (QAT): after the training, some epochs for an export in int8 with "
+            "qat: true. Not for detection, whose int8 files have scales from calibration pictures."
         ),
     ] = None
     deterministic: Annotated[
@@ -712,8 +731,9 @@ _NOT_FOR_DETECTION: tuple[tuple[str, _Read], ...] = (
     ("schedule.etaMin", lambda training: training.schedule.eta_min),
     ("gradientClip", lambda training: training.gradient_clip),
     ("emaDecay", lambda training: training.ema_decay),
+    ("quantization", lambda training: training.quantization),
 )
-"""Fields that ultralytics has no word for."""
+"""Fields that ultralytics' training has nothing for."""
 
 
 def _block_of(task: Task) -> Rule:
@@ -879,13 +899,37 @@ SPEC_RULES = (
         holds=lambda spec: spec.resources.gpus < 2 or spec.training.batch_size % spec.resources.gpus == 0,
     ),
     Rule(
+        "self.resources.gpus < 2 || !has(self.training.quantization)",
+        "trains on one GPU at most; leave it out, or set spec.resources.gpus to 1",
+        path=".training.quantization",
+        holds=lambda spec: spec.resources.gpus < 2 or spec.training.quantization is None,
+    ),
+    Rule(
+        "self.mode == 'train' || !has(self.training.quantization)",
+        "is for mode train only, since it trains; leave it out",
+        path=".training.quantization",
+        holds=lambda spec: spec.mode is Mode.TRAIN or spec.training.quantization is None,
+    ),
+    Rule(
+        "!has(self.training.quantization) || self.export.exists(export, export.qat)",
+        "needs an export that it is for, such as {format: onnx, precision: int8, qat: true} in spec.export",
+        path=".training.quantization",
+        holds=lambda spec: spec.training.quantization is None or any(export.qat for export in spec.export),
+    ),
+    Rule(
+        "has(self.training.quantization) || !self.export.exists(export, export.qat)",
+        "must not ask for qat without spec.training.quantization, which trains for it",
+        path=".export",
+        holds=lambda spec: spec.training.quantization is not None or not any(export.qat for export in spec.export),
+    ),
+    Rule(
         "self.export.all(one, self.export.exists_one(other, other.format == one.format && "
-        "other.precision == one.precision && other.dynamic == one.dynamic && "
+        "other.precision == one.precision && other.dynamic == one.dynamic && other.qat == one.qat && "
         f"other.?opset.orValue({DEFAULT_OPSET}) == one.?opset.orValue({DEFAULT_OPSET})))",
-        "must not ask for the same format, precision, opset and dynamic twice",
+        "must not ask for the same format, precision, opset, dynamic and qat twice",
         path=".export",
         holds=lambda spec: _no_repeats(
-            [(export.format, export.precision, export.operators, export.dynamic) for export in spec.export]
+            [(export.format, export.precision, export.operators, export.dynamic, export.qat) for export in spec.export]
         ),
     ),
     Rule(
@@ -984,5 +1028,6 @@ class TrainingRunSpec(ApiModel):
 
     @property
     def epochs_to_train(self) -> int:
-        """Epochs that are trained; 0 for a run that trains nothing."""
-        return self.training.epochs if self.mode is Mode.TRAIN else 0
+        """Epochs that are trained, those in 8 bits among them; 0 for a run that trains nothing."""
+        later = self.training.quantization.epochs if self.training.quantization else 0
+        return self.training.epochs + later if self.mode is Mode.TRAIN else 0

@@ -281,6 +281,19 @@ ACCEPTED = (
         },
     ),
     Acceptance(
+        "training in 8 bits beside scales from calibration",
+        {
+            **CLASSIFICATION,
+            "spec.training.quantization": {"epochs": 8, "learningRateFactor": 0.05},
+            "spec.training.freeze": 1,
+            "spec.training.freezeEpochs": 2,
+            "spec.export": [
+                {"format": "onnx", "precision": "int8"},
+                {"format": "onnx", "precision": "int8", "qat": True, "maxMetricDrop": 0.01},
+            ],
+        },
+    ),
+    Acceptance(
         "every limit of time",
         {
             "spec.recovery": {

@@ -20,7 +20,8 @@ BYTES = "must be a number of bytes above zero, such as 16Gi"
 A_TIME = "must be a length of time above zero, such as 90s, 30m or 1h30m"
 WITHIN_A_VOLUME = "must be a path within the volume, without . and .., such as weights/resnet18.pth"
 A_RUN_NAME = "must be at most 63 lower-case letters, digits and hyphens, since Jobs and folders are named after it"
-TWICE = "must not ask for the same format, precision, opset and dynamic twice"
+QAT = {"format": "onnx", "precision": "int8", "qat": True}
+TWICE = "must not ask for the same format, precision, opset, dynamic and qat twice"
 A_PATH = "must be a path below the data set's folder, such as metadata/metadata.json"
 FIXED = "is fixed once the run has started; create a new TrainingRun with another name"
 
@@ -639,6 +640,72 @@ BY_RULES = (
         {"spec.export": [{"format": "onnx", "precision": "int8", "tolerance": 0.5}]},
         "spec.export[0].tolerance",
         "is not for precision int8, whose outputs are other numbers; leave it out, maxMetricDrop decides",
+    ),
+    Refusal(
+        "training in 8 bits for a file that is not",
+        {**CLASSIFICATION, "spec.training.quantization": {}, "spec.export": [{"format": "torchscript", "qat": True}]},
+        "spec.export[0].qat",
+        "is for format onnx with precision int8 only; leave it out or set it to false",
+    ),
+    Refusal(
+        "calibration of ranges that were trained",
+        {**CLASSIFICATION, "spec.training.quantization": {}, "spec.export": [{**QAT, "calibration": {}}]},
+        "spec.export[0].calibration",
+        "is not for qat, whose ranges were found in training; leave it out",
+    ),
+    Refusal(
+        "training in 8 bits for no file",
+        {**CLASSIFICATION, "spec.training.quantization": {"epochs": 3}},
+        "spec.training.quantization",
+        "needs an export that it is for, such as {format: onnx, precision: int8, qat: true} in spec.export",
+    ),
+    Refusal(
+        "a file of a training in 8 bits that there is not",
+        {**CLASSIFICATION, "spec.export": [QAT]},
+        "spec.export",
+        "must not ask for qat without spec.training.quantization, which trains for it",
+    ),
+    Refusal(
+        "training in 8 bits where nothing is trained",
+        {
+            **CLASSIFICATION,
+            "spec.mode": "export",
+            "spec.model.from": {"run": "earlier"},
+            "spec.training.quantization": {},
+            "spec.export": [QAT],
+        },
+        "spec.training.quantization",
+        "is for mode train only, since it trains; leave it out",
+    ),
+    Refusal(
+        "training in 8 bits on two GPUs",
+        {
+            **CLASSIFICATION,
+            "spec.training.quantization": {},
+            "spec.training.batchSize": 16,
+            "spec.resources.gpus": 2,
+            "spec.export": [QAT],
+        },
+        "spec.training.quantization",
+        "trains on one GPU at most; leave it out, or set spec.resources.gpus to 1",
+    ),
+    Refusal(
+        "training in 8 bits of a detector",
+        {"spec.training.quantization": {}, "spec.export": [QAT]},
+        "spec.training.quantization",
+        "is not for detection; leave it out",
+    ),
+    Refusal(
+        "training in 8 bits of what is frozen for ever",
+        {
+            **CLASSIFICATION,
+            "spec.training.quantization": {},
+            "spec.training.freezeBackbone": True,
+            "spec.export": [QAT],
+        },
+        "spec.training.quantization",
+        "trains all of the network, and spec.training.freeze or freezeBackbone keeps parts of it as they are: leave "
+        "one of them out, or say in freezeEpochs when they thaw",
     ),
     Refusal(
         "a preference for a format that is not exported",

@@ -121,7 +121,7 @@ def undisturbed(
     processes: int | None = None,
 ) -> Reference:
     """Train below an empty folder, with a snapshot at every place of `kept` and at the end."""
-    end = Position(document.spec.training.epochs)
+    end = Position(document.spec.epochs_to_train)
     data = _checked(task, document, folder / "checked")
     wanted = {*kept, end}
     shelf = Shelf(wanted.__contains__)

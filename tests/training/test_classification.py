@@ -30,7 +30,7 @@ from examples.digits.make_folders import NAMES, make
 from tests.training.offline import read_json, train_offline
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "digits-classification.yaml"
-EPOCHS, PICTURES = 4, 600
+EPOCHS, IN_8_BITS, PICTURES = 4, 1, 600
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,9 @@ def results(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
         *("export.0.opset=14", "training.batchSize=32"),
     )
     manifest = yaml.safe_load(EXAMPLE.read_text())
+    manifest["spec"]["training"]["quantization"] = {"epochs": IN_8_BITS}
     manifest["spec"]["export"] += [
+        {"format": "onnx", "precision": "int8", "qat": True, "maxMetricDrop": 0.03},
         {"format": "safetensors"},
         {"format": "gguf", "precision": "fp16"},
         {"format": "tensorrt", "precision": "fp16"},
@@ -67,9 +69,9 @@ def test_it_learned_and_says_so(results: Path) -> None:
     assert record["dataset"]["images"] == PICTURES
     with (results / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == EPOCHS
+    assert len(rows) == EPOCHS + IN_8_BITS
     assert {"seconds", "macroF1", "accuracy", "val/loss", "train/loss", "train/accuracy", "lr"} <= set(rows[0])
-    best = max(rows, key=lambda row: float(row["macroF1"]))
+    best = max(rows[:EPOCHS], key=lambda row: float(row["macroF1"]))
     assert record["bestEpoch"] == int(best["epoch"])
     # The published weights are examined as the epochs were: the same numbers come of it.
     assert record["metrics"]["macroF1"] == pytest.approx(float(best["macroF1"]), abs=1e-6)
@@ -80,6 +82,7 @@ def test_everything_is_there_and_matches_its_checksum(results: Path) -> None:
     assert {name: sha256(results / name) for name in sums} == sums
     assert set(sums) == {
         *("best.onnx", "best-fp16.onnx", "best-int8.onnx", "best.pt", "best.torchscript", "last.pt"),
+        *("best-int8-qat.onnx", "best-qat.pt"),
         *("best.safetensors", "best-fp16.gguf", "README.md", "labels.json", "metrics.csv", "split.json"),
         *("plots/confusion_matrix.png", "plots/curves.png", "report.html", "run.json", "training.log"),
     }
@@ -117,6 +120,13 @@ def test_each_file_is_judged_by_the_metric_beside_pytorch(results: Path) -> None
     assert exports["best.onnx"]["metric"]["drop"] == pytest.approx(0, abs=1e-9)
     assert exports["best-int8.onnx"]["metric"]["drop"] <= 0.03
     assert exports["best-int8.onnx"]["calibrationPictures"] == 200
+    aware = exports["best-int8-qat.onnx"]
+    assert aware["metric"]["drop"] <= 0.03
+    assert (aware["qat"], aware["epoch"], aware["layersInInt8"]) == (True, EPOCHS + IN_8_BITS, 16)
+    # The file is worth what its last epoch's validation said: it computes as the training did.
+    with (results / "metrics.csv").open() as file:
+        measured = float(list(csv.DictReader(file))[-1]["macroF1"])
+    assert aware["metric"]["value"] == pytest.approx(measured, abs=0.01)
     page = (results / "report.html").read_text()
     assert f"{exports['best-int8.onnx']['metric']['drop']:+.4f}" in page
 
@@ -143,7 +153,7 @@ def test_the_lines_of_the_model_card_load_every_file(results: Path, tmp_path: Pa
         with contextlib.chdir(results), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             namespaces[name] = runpy.run_path(str(script))
-    for name in ("best.onnx", "best-fp16.onnx", "best-int8.onnx", "best.torchscript"):
+    for name in ("best.onnx", "best-fp16.onnx", "best-int8.onnx", "best-int8-qat.onnx", "best.torchscript"):
         assert np.asarray(namespaces[name]["outputs"].tolist()).shape[1] == len(NAMES)
     original = namespaces["best.pt"]["weights"]
     exact, rounded = namespaces["best.safetensors"]["weights"], namespaces["best-fp16.gguf"]["weights"]
@@ -155,20 +165,21 @@ def test_the_lines_of_the_model_card_load_every_file(results: Path, tmp_path: Pa
 
 
 def test_smaller_precisions_compute_in_them(results: Path) -> None:
-    names = ("best.onnx", "best-fp16.onnx", "best-int8.onnx")
-    whole, half, eighths = (onnx.load(results / name) for name in names)
+    names = ("best.onnx", "best-fp16.onnx", "best-int8.onnx", "best-int8-qat.onnx")
+    whole, half, *eighths = (onnx.load(results / name) for name in names)
     sizes = [(results / name).stat().st_size for name in names]
     assert sizes[1] < 0.55 * sizes[0]
-    assert sizes[2] < 0.3 * sizes[0]
-    for graph in (half, eighths):
+    assert max(sizes[2:]) < 0.3 * sizes[0]
+    for graph in (half, *eighths):
         assert graph.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
         assert graph.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
     convolutions = sum(node.op_type == "Conv" for node in whole.graph.node)
     assert sum(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in half.graph.initializer) >= convolutions
-    quantised = {node.output[0] for node in eighths.graph.node if node.op_type == "DequantizeLinear"}
-    computing = [node for node in eighths.graph.node if node.op_type in {"Conv", "Gemm", "MatMul"}]
-    assert len(computing) > 10
-    assert all({*node.input[:2]} <= quantised for node in computing)
+    for graph in eighths:
+        quantised = {node.output[0] for node in graph.graph.node if node.op_type == "DequantizeLinear"}
+        computing = [node for node in graph.graph.node if node.op_type in {"Conv", "Gemm", "MatMul"}]
+        assert len(computing) > 10
+        assert all({*node.input[:2]} <= quantised for node in computing)
 
 
 def test_the_weights_fit_timms_own_model(results: Path, digits: Path) -> None:

@@ -139,7 +139,7 @@ def train(
     results = folder / "results"
     results.mkdir(parents=True)
     shelf.folder = folder
-    progress = Progress(document.attempt, document.batch_size, document.spec.training.epochs)
+    progress = Progress(document.attempt, document.batch_size, document.spec.epochs_to_train)
     reports: list[Report] = []
     progress.listen(lambda report, _urgent: reports.append(report))
     context = TaskContext(

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from modelyard_trainer.exports.loading import WEIGHTS, example
+from modelyard_trainer.exports.loading import QUANTISED_WEIGHTS, WEIGHTS, example
+from modelyard_trainer.quantising.file import QUANTISED
 from modelyard_trainer.tasks.base import BEST
 
 CARD_FILE = "README.md"
@@ -52,6 +53,11 @@ def render_card(summary: Mapping[str, Any], folder: Path) -> str:
             "",
             *_files(summary["exports"]),
             *(_loading(BEST, WEIGHTS.format(name=BEST)) if (folder / BEST).is_file() else ()),
+            *(
+                _loading(QUANTISED, QUANTISED_WEIGHTS.format(name=QUANTISED))
+                if summary["bestEpochInInt8"] is not None
+                else ()
+            ),
             *(line for export in summary["exports"] for line in _loading(export["name"], example(export))),
             "Inputs are RGB pictures with values between 0 and 1; what else they must be stands in each file's own "
             "metadata, under `preprocessing`.",
@@ -116,6 +122,14 @@ def _limits(summary: Mapping[str, Any]) -> list[str]:
         *(
             [f"{' and '.join(held)} files hold weights and no network: the architecture is needed beside them."]
             * bool(held)
+        ),
+        *(
+            [
+                "Its last epochs were trained in 8 bits: files with qat in their names are of epoch "
+                f"{summary['bestEpochInInt8']}, all others of epoch {summary['bestEpoch']}."
+            ]
+            if summary["bestEpochInInt8"] is not None
+            else []
         ),
         *(
             ["An engine runs on the GPU architecture and the TensorRT version of run.json only."]

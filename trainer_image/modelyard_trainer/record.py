@@ -74,6 +74,7 @@ class Record:
             "startedFrom": self.fit.start.state() if self.fit.start else None,
             "epochs": len(self.fit.epochs),
             "bestEpoch": self.fit.best_epoch,
+            "bestEpochInInt8": self.fit.best_quantised_epoch,
             "trainingSeconds": round(sum(epoch.seconds for epoch in self.fit.epochs), 1),
             "metrics": dict(self.evaluation.metrics),
             "metricsPerClass": {name: dict(values) for name, values in self.evaluation.per_class.items()},

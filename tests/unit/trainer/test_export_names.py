@@ -21,6 +21,7 @@ def test_no_file_takes_the_name_of_another() -> None:
     wanted = [
         Export(format=ExportFormat.ONNX, opset=14),
         Export(format=ExportFormat.ONNX, precision=Precision.INT8),
+        Export(format=ExportFormat.ONNX, precision=Precision.INT8, qat=True),
         Export(format=ExportFormat.ONNX),
         Export(format=ExportFormat.ONNX, opset=14, dynamic=True),
         Export(format=ExportFormat.TORCHSCRIPT),
@@ -28,6 +29,7 @@ def test_no_file_takes_the_name_of_another() -> None:
     assert file_names(wanted) == [
         "best.onnx",
         "best-int8.onnx",
+        "best-int8-qat.onnx",
         "best-opset17.onnx",
         "best-opset14-dynamic.onnx",
         "best.torchscript",

@@ -34,8 +34,8 @@ def test_8_bits_that_lose_too_much_fail_with_the_numbers(value: float) -> None:
     assert ended.value.reason is Reason.EXPORT_DIFFERS
     assert str(ended.value).endswith(
         f"best-int8.onnx reaches macroF1 {value:.4f} on 120 validation pictures and PyTorch 0.9500: a drop of "
-        f"{0.95 - value:.4f}, where its maxMetricDrop allows 0.05; calibration.perChannel, more calibration.pictures "
-        "or precision fp16 would be right"
+        f"{0.95 - value:.4f}, where its maxMetricDrop allows 0.05; calibration.perChannel, more calibration.pictures, "
+        "qat or precision fp16 would be right"
     )
 
 

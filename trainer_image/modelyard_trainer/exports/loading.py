@@ -11,6 +11,10 @@ WEIGHTS = """import torch
 checkpoint = torch.load("{name}", weights_only=True)
 weights, labels = checkpoint["state_dict"], checkpoint["names"]"""
 """For best.pt, which is always there."""
+QUANTISED_WEIGHTS = """import torch
+checkpoint = torch.load("{name}", weights_only=True)
+weights, layers = checkpoint["state_dict"], checkpoint["scheme"]["layers"]"""
+"""For best-qat.pt."""
 _EXAMPLES = {
     ExportFormat.ONNX: """import numpy, onnxruntime
 session = onnxruntime.InferenceSession("{name}")

@@ -35,6 +35,8 @@ def file_names(exports: Sequence[Export], stamped: str | None = None) -> list[st
             stem = f"{stamped}_{precision.value}"
         else:
             stem = "best" if precision is Precision.FP32 else f"best-{precision.value}"
+        if export.qat:
+            stem += "-qat"
         name = f"{stem}.{suffix}"
         if name in names:
             name = f"{stem}-opset{export.operators}{'-dynamic' if export.dynamic else ''}.{suffix}"

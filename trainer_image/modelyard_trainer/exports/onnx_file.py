@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -13,9 +14,8 @@ from modelyard_api.export import Export
 from modelyard_trainer.exports.subject import Subject
 
 
-def traced(subject: Subject, wanted: Export, path: Path) -> onnx.ModelProto:
-    """The network as an ONNX graph in fp32, which is at `path` on the way."""
-    model = subject.traceable(dynamic=wanted.dynamic)
+def traced(subject: Subject, model: Any, wanted: Export, path: Path) -> onnx.ModelProto:
+    """A network of the subject's as an ONNX graph, which is at `path` on the way."""
     with warnings.catch_warnings():
         # The exporter through TorchScript is deprecated, but the newer one writes opset 18 and above only and converts
         # down, which fails for many operators: 14, which users ask for, needs this one.

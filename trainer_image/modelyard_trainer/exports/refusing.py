@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelyard_api.export import Precision
+from modelyard_api.export import Export, Precision
 from modelyard_api.outcome import Reason
 
 from modelyard_trainer.errors import RunError
@@ -31,12 +31,16 @@ def refuse_what_differs(verified: Sequence[Verified]) -> None:
                 Reason.EXPORT_DIFFERS,
                 f"{name} reaches {judged.metric} {judged.value:.4f} on {judged.pictures} validation pictures and "
                 f"PyTorch {judged.reference:.4f}: a drop of {judged.drop:.4f}, where its maxMetricDrop allows "
-                f"{wanted.allowed_drop:g}; {_INSTEAD[wanted.precision]} would be right",
+                f"{wanted.allowed_drop:g}; {_instead(wanted)} would be right",
             )
 
 
+def _instead(wanted: Export) -> str:
+    return "more epochs of spec.training.quantization" if wanted.qat else _INSTEAD[wanted.precision]
+
+
 _INSTEAD = {
-    Precision.INT8: "calibration.perChannel, more calibration.pictures or precision fp16",
+    Precision.INT8: "calibration.perChannel, more calibration.pictures, qat or precision fp16",
     Precision.FP16: "precision fp32",
     Precision.FP32: "another opset",
 }

@@ -19,12 +19,14 @@ from modelyard_api.run_document import RunDocument
 from modelyard_trainer.dataset.model import Picture
 from modelyard_trainer.environment import git_revision
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.exports.aware import trained_in_8_bits
 from modelyard_trainer.exports.containers import WRITERS, rounded
 from modelyard_trainer.exports.naming import file_names, in_order, stamp
 from modelyard_trainer.exports.onnx_file import finish, traced
 from modelyard_trainer.exports.picking import strided
 from modelyard_trainer.exports.subject import Subject
 from modelyard_trainer.exports.tensorrt import build, missing
+from modelyard_trainer.quantising.file import QUANTISED, QuantisedWeights
 from modelyard_trainer.tasks.base import ExportedFile, TaskContext
 
 _log = logging.getLogger("modelyard.training")
@@ -116,8 +118,13 @@ def _onnx(writing: Writing) -> Details:
     from modelyard_trainer.exports.quantised import quantised  # noqa: PLC0415
 
     subject, wanted = writing.subject, writing.wanted
-    graph = traced(subject, wanted, writing.path)
     details: Details = {"opset": wanted.operators, "dynamic": wanted.dynamic}
+    if wanted.qat:
+        weights = QuantisedWeights.load(writing.context.results / QUANTISED)
+        graph = trained_in_8_bits(subject, wanted, weights, writing.path)
+        finish(graph, writing.metadata | {"precision": wanted.precision.value}, writing.path)
+        return details | {"qat": True, "epoch": weights.epoch, "layersInInt8": len(weights.scheme.layers)}
+    graph = traced(subject, subject.traceable(dynamic=wanted.dynamic), wanted, writing.path)
     if wanted.precision is Precision.FP16:
         graph = in_half(graph, subject.stays_float)
     elif wanted.precision is Precision.INT8:

@@ -12,7 +12,6 @@ from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.errors import Interrupted
 from modelyard_trainer.loop.batches import Batches
 from modelyard_trainer.loop.drawing import Purpose, draw_from
-from modelyard_trainer.loop.freezing import Freezing
 from modelyard_trainer.loop.guard import Guard, Pace, Watch, refuse_divergence
 from modelyard_trainer.loop.loader import EpochLoader
 from modelyard_trainer.loop.ranks import ALONE, Ranks
@@ -21,6 +20,13 @@ from modelyard_trainer.loop.state import Numbers
 
 READ_EVERY = 50
 """Batches between two looks at whether the losses are numbers still: a look waits for the GPU."""
+
+
+class Readying(Protocol):
+    """What makes a network ready for an epoch."""
+
+    def begin(self, epoch: int) -> None:
+        """Called before each epoch (counted from 0), after `model.train()`."""
 
 
 class Learner(Protocol):
@@ -84,7 +90,7 @@ class EpochLoop:
         batches: Batches,
         schedule: Schedule,
         numbers: Numbers,
-        freezing: Freezing,
+        freezing: Readying,
         plan: Plan,
         watch: Watch,
         guard: Guard,

@@ -14,6 +14,7 @@ from torch import nn
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.loop.average import Average
+from modelyard_trainer.loop.aware import Aware, Deployed, began_in
 from modelyard_trainer.loop.batches import Batches
 from modelyard_trainer.loop.epochs import EpochLoop, Learner, Plan
 from modelyard_trainer.loop.freezing import Freezing, Stages, freezing_of
@@ -48,6 +49,7 @@ class Recipe:
         metric: what epochs are compared by; higher is better.
         write: writes weights as a file.
         columns: of metrics.csv; see `Fit`.
+        deployed: what of the model is exported.
         stages: of the backbone, as `training.freeze` counts them; weights to start from must fit half of it.
         rows: names of the tensors whose rows are the classes.
         synchronise: makes the batch normalisation of a network that of all GPUs' pictures, in place.
@@ -62,6 +64,7 @@ class Recipe:
     collate: Callable[[list[Any]], Any]
     metric: str
     write: Write
+    deployed: Deployed
     stages: Stages = ()
     columns: Mapping[str, str] | None = None
     rows: frozenset[str] = frozenset()
@@ -102,7 +105,12 @@ def fit(
         write=recipe.write,
         save_period=training.save_period,
     )
-    identity = {**fingerprint(document, data, recipe.classes), **recipe.identity}
+    later = training.quantization
+    identity = {
+        **fingerprint(document, data, recipe.classes),
+        **recipe.identity,
+        "quantization": later.to_json_object() if later else None,
+    }
     snapshot, refusal = take_up(context, identity, recipe.form)
     began = (
         start_of(snapshot)
@@ -114,15 +122,36 @@ def fit(
     resumed_from = snapshot.position if snapshot else None
     if snapshot:
         history.restore(snapshot, snapshot.state["history"])
+    quantised = snapshot if began_in(snapshot) else None
+    if snapshot and not quantised:
         start = parts.numbers.restore(snapshot.position, snapshot.state["training"], parts.batches)
-        del snapshot  # its tensors take as much memory as the training's
+    del snapshot  # its tensors take as much memory as the training's
 
     keep = keeping(context, identity, recipe.form, history, began)
     watch = Watch(StepReports(context.progress), history.add)
     guard = Guard(lambda: context.interruption.asked, context.checkpoints.due, keep)
     _log.info("training %s on %s, %d CPU threads", document.spec.model.architecture, device, context.cpus)
     with context.interruption.deferred():
-        parts.train(start, watch, guard, workers)
+        if not quantised:
+            parts.train(start, watch, guard, workers)
+        if later:
+            parts.freezing.begin(training.epochs)  # all of it learns now
+            aware = Aware(
+                context=context,
+                asked=later,
+                model=recipe.model,
+                deployed=recipe.deployed,
+                learner=recipe.learner,
+                metric=recipe.metric,
+                loader=parts.loader(workers),
+                batches=parts.batches,
+                history=history,
+                keep=keep,
+                device=device,
+            )
+            del parts  # the average and the optimizer's state are of no use any more
+            with explain_memory(document.batch_size):
+                aware.run(quantised)
     return Fit(
         epochs=history.epochs,
         best_epoch=history.best_epoch,
@@ -132,6 +161,7 @@ def fit(
         resumed_from=resumed_from,
         columns=recipe.columns,
         start=began,
+        best_quantised_epoch=history.best_quantised_epoch,
     )
 
 
@@ -177,18 +207,22 @@ class Parts:
         batches = Batches(pictures, min(document.batch_size, pictures), document.step_size)
         return cls(context, recipe, device, batches, freezing, numbers)
 
+    def loader(self, workers: int | None) -> EpochLoader:
+        """Batches by epoch; it is to be closed."""
+        return EpochLoader(
+            self.recipe.pictures,
+            self.batches.size,
+            loader_workers(self.context, self.device, self.batches.count, workers),
+            collate=self.recipe.collate,
+            pin_memory=self.device != "cpu",
+            ranks=self.context.ranks,
+        )
+
     def train(self, start: Position, watch: Watch, guard: Guard, workers: int | None) -> None:
         """Train from `start`, or from where the first rank does."""
         context, recipe, training = self.context, self.recipe, self.context.document.training
         start = same_start(context.ranks, start, self.numbers, self.batches)
-        loader = EpochLoader(
-            recipe.pictures,
-            self.batches.size,
-            loader_workers(context, self.device, self.batches.count, workers),
-            collate=recipe.collate,
-            pin_memory=self.device != "cpu",
-            ranks=context.ranks,
-        )
+        loader = self.loader(workers)
         loop = EpochLoop(
             learner=recipe.learner,
             loader=loader,

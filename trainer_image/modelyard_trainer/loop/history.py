@@ -13,7 +13,9 @@ from modelyard_api.report import ReportedBest
 
 from modelyard_trainer.checkpoints.model import Snapshot
 from modelyard_trainer.progress import Progress
+from modelyard_trainer.quantising.file import QUANTISED, QuantisedWeights
 from modelyard_trainer.tasks.base import BEST, LAST, Epoch
+from modelyard_trainer.tensors import read_tensors
 
 Write = Callable[[Path, int, Mapping[str, float], Mapping[str, Any]], None]
 """Takes a path, the epoch (counted from 1), its metrics and the weights."""
@@ -48,6 +50,7 @@ class History:
         self._began = clock()
         self._epochs: list[Epoch] = []
         self._best: ReportedBest | None = None
+        self._quantised: dict[str, int] = {}
 
     @property
     def epochs(self) -> tuple[Epoch, ...]:
@@ -60,17 +63,42 @@ class History:
         assert self._best is not None  # noqa: S101 - an epoch was trained
         return self._best.epoch
 
+    @property
+    def best_quantised_epoch(self) -> int | None:
+        """The epoch that best-qat.pt is of; None where there is none."""
+        return self._quantised.get("best")
+
+    def best_weights(self) -> Mapping[str, Any]:
+        """What best.pt holds: tensors by name."""
+        weights: Mapping[str, Any] = read_tensors(self._results / BEST)["state_dict"]
+        return weights
+
     def add(self, epoch: int, metrics: Mapping[str, float], is_best: bool, weights: Mapping[str, Any]) -> None:
         """An epoch (counted from 1) is done: write its weights, and tell."""
-        now = self._clock()
-        self._epochs.append(Epoch(epoch, now - self._began, metrics))
-        self._began = now
+        self._append(epoch, metrics)
         self._write(self._results / LAST, epoch, metrics, weights)
         if self._metric in metrics and (is_best or self._best is None):
             self._best = ReportedBest(epoch=epoch, metric=self._metric, value=metrics[self._metric])
             self._write(self._results / BEST, epoch, metrics, weights)
         if self._numbered(epoch):
             self._write(self._results / f"epoch{epoch}.pt", epoch, metrics, weights)
+        self._tell(epoch, metrics)
+
+    def add_quantised(self, epoch: int, metrics: Mapping[str, float], weights: QuantisedWeights | None) -> None:
+        """An epoch (counted from 1) in 8 bits is done after all others; the weights are given where it is the best."""
+        self._quantised.setdefault("first", epoch)
+        self._append(epoch, metrics)
+        if weights:
+            self._quantised["best"] = epoch
+            weights.save(self._results / QUANTISED)
+        self._tell(epoch, metrics)
+
+    def _append(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        now = self._clock()
+        self._epochs.append(Epoch(epoch, now - self._began, metrics))
+        self._began = now
+
+    def _tell(self, epoch: int, metrics: Mapping[str, float]) -> None:
         _log.info("epoch %d: %s", epoch, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
         self._progress.epoch_done(epoch, metrics, self._best)
 
@@ -81,6 +109,7 @@ class History:
                 {"number": each.number, "seconds": each.seconds, "metrics": dict(each.metrics)} for each in self._epochs
             ],
             "best": self._best.model_dump() if self._best else None,
+            "quantised": dict(self._quantised),
             "seconds": self._clock() - self._began,
         }
 
@@ -89,6 +118,7 @@ class History:
         names = [
             *([BEST] if self._best else []),
             LAST,
+            *([QUANTISED] if self._quantised else []),
             *(f"epoch{each.number}.pt" for each in self._epochs if self._numbered(each.number)),
         ]
         return {name: self._results / name for name in names} if self._epochs else {}
@@ -97,6 +127,7 @@ class History:
         """Go on from what `state` and `files` were; the snapshot's files are moved."""
         self._epochs = [Epoch(each["number"], each["seconds"], each["metrics"]) for each in state["epochs"]]
         self._best = ReportedBest.model_validate(state["best"]) if state["best"] else None
+        self._quantised = dict(state.get("quantised", {}))
         self._began = self._clock() - state["seconds"]
         for name, path in snapshot.files.items():
             if path != self._results / name:
@@ -106,4 +137,5 @@ class History:
         self._progress.resumed(len(self._epochs), spent, metrics, self._best)
 
     def _numbered(self, epoch: int) -> bool:
-        return bool(self._save_period) and epoch % self._save_period == 0
+        trained = epoch < self._quantised.get("first", epoch + 1)
+        return trained and bool(self._save_period) and epoch % self._save_period == 0

@@ -12,6 +12,7 @@ from modelyard_api.run_document import RunDocument
 from modelyard_trainer.checkpoints.model import Position, Snapshot
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.loop.history import History
+from modelyard_trainer.quantising.file import QUANTISED
 from modelyard_trainer.tasks.base import BEST, LAST, TaskContext
 from modelyard_trainer.weights.model import Start
 
@@ -60,6 +61,8 @@ def why_not(snapshot: Snapshot, wanted: Mapping[str, Any], form: str) -> str | N
             "so the training began anew"
         )
     wanted_files = (BEST, LAST) if state["history"]["best"] else (LAST,)
+    if state["history"].get("quantised"):
+        wanted_files = (*wanted_files, QUANTISED)
     missing = [name for name in wanted_files if snapshot.position.epochs and name not in snapshot.files]
     if missing:
         return f"the checkpoint of {snapshot.position} came without {' and '.join(missing)}, so the training began anew"

@@ -23,6 +23,7 @@ class Schedule:
         milestones: epochs after which the rate is multiplied with `gamma`.
         step_epochs: epochs after each of which it is; 0 for none.
         gamma: that factor.
+        begins: epochs of another schedule before it.
     """
 
     name: ScheduleName
@@ -33,6 +34,7 @@ class Schedule:
     milestones: tuple[int, ...] = ()
     step_epochs: int = 0
     gamma: float = DEFAULT_GAMMA
+    begins: int = 0
 
     @classmethod
     def of(cls, training: Training) -> Self:
@@ -74,6 +76,6 @@ class Schedule:
 
     def apply(self, optimizer: Optimizer, done: float) -> None:
         """Set the optimizer's rates for that step."""
-        factor = self.factor(done)
+        factor = self.factor(done - self.begins)
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor

@@ -75,6 +75,8 @@ class Fit:
     """Columns of metrics.csv after the epoch's number, and the metric that each holds; None for its seconds and all."""
     start: Start | None = None
     """What the training began with; None for random weights."""
+    best_quantised_epoch: int | None = None
+    """The epoch that best-qat.pt is of; None where nothing was trained in 8 bits."""
 
 
 @dataclass(frozen=True)

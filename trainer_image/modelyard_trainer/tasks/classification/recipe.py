@@ -14,6 +14,7 @@ from modelyard_trainer.dataset.model import CheckedDataset, Picture
 from modelyard_trainer.imaging.augment import augmentation
 from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
 from modelyard_trainer.imaging.squares import Squares, squares
+from modelyard_trainer.loop.aware import Deployed
 from modelyard_trainer.loop.batches import without_a_lone_picture
 from modelyard_trainer.loop.drawing import Purpose, draw_from
 from modelyard_trainer.loop.fit import Recipe, loader_workers
@@ -74,6 +75,7 @@ def recipe_of(
         collate=collate,
         metric=block.metric.value,
         write=write,
+        deployed=Deployed(model, (training.image_size, training.image_size), model.backbone.load_state_dict),
         stages=stages,
         rows=head_of(model, stages),
         synchronise=convert_sync_batchnorm,

@@ -15,6 +15,7 @@ from modelyard_trainer.embeddings.extract import Extractor
 from modelyard_trainer.imaging.augment import augmentation
 from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
 from modelyard_trainer.imaging.squares import Squares, squares
+from modelyard_trainer.loop.aware import Deployed
 from modelyard_trainer.loop.batches import without_a_lone_picture
 from modelyard_trainer.loop.drawing import Purpose, draw_from
 from modelyard_trainer.loop.fit import Recipe, loader_workers
@@ -83,6 +84,7 @@ def recipe_of(
         collate=collate,
         metric=METRIC,
         write=write,
+        deployed=Deployed(model.embedder, (training.image_size, training.image_size), model.load_state_dict),
         rows=frozenset(f"head.{name}" for name, _ in model.head.named_parameters()),
         stages=all_stages(model.embedder.backbone, "embedder.backbone."),
         columns=COLUMNS,

@@ -16,6 +16,7 @@ from modelyard_trainer.dataset.reid import ReidDataset, Target
 from modelyard_trainer.embeddings.extract import Extractor
 from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
 from modelyard_trainer.imaging.squares import Squares, squares
+from modelyard_trainer.loop.aware import Deployed
 from modelyard_trainer.loop.batches import without_a_lone_picture
 from modelyard_trainer.loop.drawing import Purpose, draw_from
 from modelyard_trainer.loop.fit import Recipe, loader_workers
@@ -82,6 +83,7 @@ def recipe_of(context: TaskContext, block: Reid, data: ReidDataset, device: str,
         collate=collate,
         metric=block.metric.value,
         write=write,
+        deployed=Deployed(model, (block.height, block.width), model.backbone.load_state_dict),
         stages=stages_of(model),
         rows=head_of(model, stages_of(model)),
     )

@@ -1,0 +1,114 @@
+"""ONNX graphs whose weights lie in the file as the whole numbers that they are computed with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+_LOWEST, _HIGHEST = -128, 127
+_32_BITS = 2**31 - 1
+
+
+def with_integers(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network, in place: what QuantizeLinear makes of a weight stands there instead, and biases in 32 bits.
+
+    A runtime takes a convolution for one of 8 bits only where its bias, too, is a whole number: in steps of the input's
+    scale times the weight's.
+    """
+    numbers = _Numbers(graph)
+    for node in [each for each in graph.graph.node if each.op_type == "QuantizeLinear" and each.input[0] in numbers]:
+        scales, axis = numbers[node.input[1]], _axis(node)
+        shape = [-1 if number == axis else 1 for number in range(numbers[node.input[0]].ndim)]
+        steps = np.rint(numbers[node.input[0]] / scales.reshape(shape if scales.ndim else ()))
+        numbers.put(node.output[0], steps.clip(_LOWEST, _HIGHEST).astype(np.int8))
+        graph.graph.node.remove(node)
+    _turn_weights(graph, numbers)
+    _biases(graph, numbers)
+    _forget_unused(graph)
+    return graph
+
+
+class _Numbers:
+    """Tensors of a graph that do not depend on its input, by name."""
+
+    def __init__(self, graph: onnx.ModelProto) -> None:
+        self._graph = graph.graph
+        self._known = {each.name: numpy_helper.to_array(each) for each in self._graph.initializer}
+        for node in self._graph.node:
+            if node.op_type == "Constant" and node.attribute[0].name == "value":
+                self._known[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+            elif node.op_type == "Identity" and node.input[0] in self._known:
+                self._known[node.output[0]] = self._known[node.input[0]]  # of several alike, all but one
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._known[name]
+
+    def put(self, name: str, value: NDArray[Any]) -> None:
+        """Another one, or one in another's place."""
+        for each in [old for old in self._graph.initializer if old.name == name]:
+            self._graph.initializer.remove(each)
+        self._graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self._known[name] = value
+
+
+def _turn_weights(graph: onnx.ModelProto, numbers: _Numbers) -> None:
+    """A weight that is turned whenever it is read is turned in the file."""
+    for turned in [each for each in graph.graph.node if each.op_type == "Transpose"]:
+        read = _maker(graph, turned.input[0])
+        if read is None or read.op_type != "DequantizeLinear" or read.input[0] not in numbers:
+            continue
+        order = next(iter(each.ints for each in turned.attribute if each.name == "perm"))
+        numbers.put(read.input[0], numbers[read.input[0]].transpose(order))
+        axis = list(order).index(_axis(read))
+        del read.attribute[:]
+        read.attribute.append(onnx.helper.make_attribute("axis", axis))
+        read.output[0] = turned.output[0]
+        graph.graph.node.remove(turned)
+
+
+def _biases(graph: onnx.ModelProto, numbers: _Numbers) -> None:
+    for node in list(graph.graph.node):
+        if node.op_type not in {"Conv", "Gemm"} or len(node.input) < 3 or node.input[2] not in numbers:
+            continue
+        taken, weight = _maker(graph, node.input[0]), _maker(graph, node.input[1])
+        if any(each is None or each.op_type != "DequantizeLinear" for each in (taken, weight)):
+            continue
+        assert taken is not None  # noqa: S101 - just asked
+        assert weight is not None  # noqa: S101
+        # Where a channel's weights are all but 0, so is the step, and its bias would not fit.
+        bias = numbers[node.input[2]].astype(np.float64)
+        scales = numbers[taken.input[1]].astype(np.float64) * numbers[weight.input[1]]
+        scales = np.maximum(scales, np.abs(bias) / _32_BITS).astype(np.float32)
+        name = f"{node.name}/bias"
+        numbers.put(f"{name}_scale", scales)
+        numbers.put(f"{name}_zero", np.zeros(scales.shape, np.int32))
+        numbers.put(f"{name}_steps", np.rint(bias / scales).clip(-_32_BITS, _32_BITS).astype(np.int32))
+        inputs = [f"{name}_{each}" for each in ("steps", "scale", "zero")]
+        made = onnx.helper.make_node("DequantizeLinear", inputs, [f"{name}_read"], f"{name}_read", axis=0)
+        graph.graph.node.insert(list(graph.graph.node).index(node), made)
+        node.input[2] = made.output[0]
+
+
+def _forget_unused(graph: onnx.ModelProto) -> None:
+    read = {name for node in graph.graph.node for name in node.input} | {each.name for each in graph.graph.output}
+    for each in [each for each in graph.graph.initializer if each.name not in read]:
+        graph.graph.initializer.remove(each)
+    for node in [each for each in graph.graph.node if each.op_type == "Constant" and each.output[0] not in read]:
+        graph.graph.node.remove(node)
+
+
+def _maker(graph: onnx.ModelProto, name: str) -> onnx.NodeProto | None:
+    return next((node for node in graph.graph.node if name in node.output), None)
+
+
+def _axis(node: onnx.NodeProto) -> int:
+    found: Iterator[int] = (each.i for each in node.attribute if each.name == "axis")
+    return next(found, 1)
