@@ -18,6 +18,7 @@ class ExportFormat(StrEnum):
     SAFETENSORS = "safetensors"
     GGUF = "gguf"
     TENSORRT = "tensorrt"
+    IMX500 = "imx500"
 
 
 class Precision(StrEnum):
@@ -45,6 +46,8 @@ class ArtifactNaming(StrEnum):
 
 DEFAULT_OPSET = 17
 """The ONNX operator set of an export that names none."""
+IMX500_OPSET = 15
+"""The ONNX operator set of Sony's own tools for the IMX500."""
 QUANTISED_OPSET = 13
 """The first ONNX operator set that has scales for each channel."""
 TOLERANCES = {Precision.FP32: 1e-3, Precision.FP16: 5e-2}
@@ -57,8 +60,13 @@ PRECISIONS = {
     ExportFormat.SAFETENSORS: (Precision.FP32, Precision.FP16),
     ExportFormat.GGUF: (Precision.FP32, Precision.FP16),
     ExportFormat.TENSORRT: (Precision.FP32, Precision.FP16, Precision.INT8),
+    ExportFormat.IMX500: (Precision.INT8,),
 }
 """What each format can hold."""
+
+
+_MAY_BE_SKIPPED = (ExportFormat.TENSORRT, ExportFormat.IMX500)
+"""Formats that not every machine or network can have."""
 
 
 class Calibration(ApiModel):
@@ -115,10 +123,22 @@ class Export(ApiModel):
         _only_for_onnx("dynamic", "!self.dynamic", "is for format onnx only; leave it out or set it to false"),
         *(_precisions_of(form) for form in PRECISIONS if PRECISIONS[form] != tuple(Precision)),
         Rule(
-            "self.format == 'tensorrt' || !self.required",
-            "is for format tensorrt only; leave it out or set it to false",
+            "self.format in ['tensorrt', 'imx500'] || !self.required",
+            "is for formats tensorrt and imx500 only; leave it out or set it to false",
             path=".required",
-            holds=lambda export: export.format is ExportFormat.TENSORRT or not export.required,
+            holds=lambda export: export.format in _MAY_BE_SKIPPED or not export.required,
+        ),
+        Rule(
+            "self.format != 'imx500' || !has(self.calibration) || "
+            "(self.calibration.method == 'minmax' && !self.calibration.perChannel)",
+            "can say pictures alone for imx500: its ranges are powers of two around all that was seen, and its weights "
+            "always have a scale for each channel",
+            path=".calibration",
+            holds=lambda export: (
+                export.format is not ExportFormat.IMX500
+                or export.calibration is None
+                or (export.calibration.method is CalibrationMethod.MIN_MAX and not export.calibration.per_channel)
+            ),
         ),
         Rule(
             f"self.precision != 'int8' || !has(self.opset) || self.opset >= {QUANTISED_OPSET}",
@@ -160,8 +180,9 @@ class Export(ApiModel):
         ExportFormat,
         Field(
             description="File format: onnx; torchscript; safetensors and gguf, which hold weights and no network (no "
-            "GGUF runtime computes it); or tensorrt, an engine for the GPU and the version that it is built with, "
-            "where the image holds TensorRT."
+            "GGUF runtime computes it); tensorrt, an engine for the GPU and the version that it is built with, "
+            "where the image holds TensorRT; or imx500, ONNX as the converter of Sony's camera takes it, where it has "
+            "all of the network's operators; only for classification."
         ),
     ]
     precision: Annotated[
@@ -169,7 +190,7 @@ class Export(ApiModel):
         Field(
             description="Numbers that the file computes with: fp32; fp16, half the size, with inputs and outputs in "
             "fp32 as before; or int8, a quarter of the size, with scales from calibration pictures. int8 is for "
-            "onnx and tensorrt only; torchscript is always fp32."
+            "onnx, tensorrt and imx500 only; torchscript is always fp32, imx500 always int8."
         ),
     ] = Precision.FP32
     opset: Annotated[
@@ -218,8 +239,8 @@ class Export(ApiModel):
     required: Annotated[
         bool,
         Field(
-            description="Fail the run where TensorRT is not in the image or there is no GPU to build for, instead of "
-            "saying that the export was skipped; only for tensorrt."
+            description="Fail the run where TensorRT is not in the image, there is no GPU to build for, or the IMX500 "
+            "lacks an operator, instead of saying that the export was skipped; only for tensorrt and imx500."
         ),
     ] = False
 
@@ -238,4 +259,4 @@ class Export(ApiModel):
     @property
     def operators(self) -> int:
         """The ONNX operator set that is meant."""
-        return self.opset or DEFAULT_OPSET
+        return IMX500_OPSET if self.format is ExportFormat.IMX500 else self.opset or DEFAULT_OPSET

@@ -905,6 +905,14 @@ SPEC_RULES = (
         holds=lambda spec: spec.resources.gpus < 2 or spec.training.quantization is None,
     ),
     Rule(
+        "self.task == 'classification' || !self.export.exists(export, export.format == 'imx500')",
+        "must not ask for imx500 unless task is classification; {format: onnx, precision: int8} would be right",
+        path=".export",
+        holds=lambda spec: (
+            spec.task is Task.CLASSIFICATION or all(export.format is not ExportFormat.IMX500 for export in spec.export)
+        ),
+    ),
+    Rule(
         "self.mode == 'train' || !has(self.training.quantization)",
         "is for mode train only, since it trains; leave it out",
         path=".training.quantization",

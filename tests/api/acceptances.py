@@ -290,6 +290,7 @@ ACCEPTED = (
             "spec.export": [
                 {"format": "onnx", "precision": "int8"},
                 {"format": "onnx", "precision": "int8", "qat": True, "maxMetricDrop": 0.01},
+                {"format": "imx500", "precision": "int8", "required": True, "calibration": {"pictures": 64}},
             ],
         },
     ),

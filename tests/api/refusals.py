@@ -20,6 +20,7 @@ BYTES = "must be a number of bytes above zero, such as 16Gi"
 A_TIME = "must be a length of time above zero, such as 90s, 30m or 1h30m"
 WITHIN_A_VOLUME = "must be a path within the volume, without . and .., such as weights/resnet18.pth"
 A_RUN_NAME = "must be at most 63 lower-case letters, digits and hyphens, since Jobs and folders are named after it"
+IMX500 = {"format": "imx500", "precision": "int8"}
 QAT = {"format": "onnx", "precision": "int8", "qat": True}
 TWICE = "must not ask for the same format, precision, opset, dynamic and qat twice"
 A_PATH = "must be a path below the data set's folder, such as metadata/metadata.json"
@@ -621,7 +622,7 @@ BY_RULES = (
         "what every image can make, required",
         {"spec.export": [{"format": "onnx", "required": True}]},
         "spec.export[0].required",
-        "is for format tensorrt only; leave it out or set it to false",
+        "is for formats tensorrt and imx500 only; leave it out or set it to false",
     ),
     Refusal(
         "8 bits in operators that know no channels",
@@ -640,6 +641,25 @@ BY_RULES = (
         {"spec.export": [{"format": "onnx", "precision": "int8", "tolerance": 0.5}]},
         "spec.export[0].tolerance",
         "is not for precision int8, whose outputs are other numbers; leave it out, maxMetricDrop decides",
+    ),
+    Refusal(
+        "a camera's file of a detector",
+        {"spec.export": [IMX500]},
+        "spec.export",
+        "must not ask for imx500 unless task is classification; {format: onnx, precision: int8} would be right",
+    ),
+    Refusal(
+        "a camera's file in 32 bits",
+        {**CLASSIFICATION, "spec.export": [{"format": "imx500"}]},
+        "spec.export[0].precision",
+        "must be int8 for imx500",
+    ),
+    Refusal(
+        "ranges that a camera does not have",
+        {**CLASSIFICATION, "spec.export": [{**IMX500, "calibration": {"method": "entropy"}}]},
+        "spec.export[0].calibration",
+        "can say pictures alone for imx500: its ranges are powers of two around all that was seen, and its weights "
+        "always have a scale for each channel",
     ),
     Refusal(
         "training in 8 bits for a file that is not",

@@ -52,6 +52,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
     manifest["spec"]["training"]["quantization"] = {"epochs": IN_8_BITS}
     manifest["spec"]["export"] += [
         {"format": "onnx", "precision": "int8", "qat": True, "maxMetricDrop": 0.03},
+        {"format": "imx500", "precision": "int8", "maxMetricDrop": 0.05, "calibration": {"pictures": 50}},
         {"format": "safetensors"},
         {"format": "gguf", "precision": "fp16"},
         {"format": "tensorrt", "precision": "fp16"},
@@ -82,7 +83,7 @@ def test_everything_is_there_and_matches_its_checksum(results: Path) -> None:
     assert {name: sha256(results / name) for name in sums} == sums
     assert set(sums) == {
         *("best.onnx", "best-fp16.onnx", "best-int8.onnx", "best.pt", "best.torchscript", "last.pt"),
-        *("best-int8-qat.onnx", "best-qat.pt"),
+        *("best-int8-qat.onnx", "best-qat.pt", "best-int8.imx500.onnx"),
         *("best.safetensors", "best-fp16.gguf", "README.md", "labels.json", "metrics.csv", "split.json"),
         *("plots/confusion_matrix.png", "plots/curves.png", "report.html", "run.json", "training.log"),
     }
@@ -122,7 +123,7 @@ def test_each_file_is_judged_by_the_metric_beside_pytorch(results: Path) -> None
     assert exports["best-int8.onnx"]["calibrationPictures"] == 200
     aware = exports["best-int8-qat.onnx"]
     assert aware["metric"]["drop"] <= 0.03
-    assert (aware["qat"], aware["epoch"], aware["layersInInt8"]) == (True, EPOCHS + IN_8_BITS, 16)
+    assert (aware["qat"], aware["epoch"], aware["layersInInt8"]) == (True, EPOCHS + IN_8_BITS, 15)
     # The file is worth what its last epoch's validation said: it computes as the training did.
     with (results / "metrics.csv").open() as file:
         measured = float(list(csv.DictReader(file))[-1]["macroF1"])
@@ -153,7 +154,8 @@ def test_the_lines_of_the_model_card_load_every_file(results: Path, tmp_path: Pa
         with contextlib.chdir(results), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             namespaces[name] = runpy.run_path(str(script))
-    for name in ("best.onnx", "best-fp16.onnx", "best-int8.onnx", "best-int8-qat.onnx", "best.torchscript"):
+    eighths = ("best-int8.onnx", "best-int8-qat.onnx", "best-int8.imx500.onnx")
+    for name in ("best.onnx", "best-fp16.onnx", *eighths, "best.torchscript"):
         assert np.asarray(namespaces[name]["outputs"].tolist()).shape[1] == len(NAMES)
     original = namespaces["best.pt"]["weights"]
     exact, rounded = namespaces["best.safetensors"]["weights"], namespaces["best-fp16.gguf"]["weights"]

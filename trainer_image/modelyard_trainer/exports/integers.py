@@ -10,6 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from modelyard_trainer.exports.onnx_file import forget_unused
+
 _LOWEST, _HIGHEST = -128, 127
 _32_BITS = 2**31 - 1
 
@@ -29,7 +31,7 @@ def with_integers(graph: onnx.ModelProto) -> onnx.ModelProto:
         graph.graph.node.remove(node)
     _turn_weights(graph, numbers)
     _biases(graph, numbers)
-    _forget_unused(graph)
+    forget_unused(graph)
     return graph
 
 
@@ -95,14 +97,6 @@ def _biases(graph: onnx.ModelProto, numbers: _Numbers) -> None:
         made = onnx.helper.make_node("DequantizeLinear", inputs, [f"{name}_read"], f"{name}_read", axis=0)
         graph.graph.node.insert(list(graph.graph.node).index(node), made)
         node.input[2] = made.output[0]
-
-
-def _forget_unused(graph: onnx.ModelProto) -> None:
-    read = {name for node in graph.graph.node for name in node.input} | {each.name for each in graph.graph.output}
-    for each in [each for each in graph.graph.initializer if each.name not in read]:
-        graph.graph.initializer.remove(each)
-    for node in [each for each in graph.graph.node if each.op_type == "Constant" and each.output[0] not in read]:
-        graph.graph.node.remove(node)
 
 
 def _maker(graph: onnx.ModelProto, name: str) -> onnx.NodeProto | None:

@@ -15,10 +15,12 @@ QUANTISED_WEIGHTS = """import torch
 checkpoint = torch.load("{name}", weights_only=True)
 weights, layers = checkpoint["state_dict"], checkpoint["scheme"]["layers"]"""
 """For best-qat.pt."""
-_EXAMPLES = {
-    ExportFormat.ONNX: """import numpy, onnxruntime
+_ONNX = """import numpy, onnxruntime
 session = onnxruntime.InferenceSession("{name}")
-outputs = session.run(None, {{session.get_inputs()[0].name: numpy.zeros({shape}, numpy.float32)}})[0]""",
+outputs = session.run(None, {{session.get_inputs()[0].name: numpy.zeros({shape}, numpy.float32)}})[0]"""
+_EXAMPLES = {
+    ExportFormat.ONNX: _ONNX,
+    ExportFormat.IMX500: _ONNX,
     ExportFormat.TORCHSCRIPT: """import torch
 model = torch.jit.load("{name}")
 outputs = model(torch.zeros{shape})""",

@@ -7,7 +7,10 @@ from datetime import datetime
 
 from modelyard_api.export import Export, ExportFormat, Precision
 
-SUFFIXES = {form: "engine" if form is ExportFormat.TENSORRT else form.value for form in ExportFormat}
+SUFFIXES = {form: form.value for form in ExportFormat} | {
+    ExportFormat.TENSORRT: "engine",
+    ExportFormat.IMX500: "imx500.onnx",
+}
 
 
 def in_order(exports: Sequence[Export], priorities: Sequence[ExportFormat]) -> list[Export]:

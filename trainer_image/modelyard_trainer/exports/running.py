@@ -64,6 +64,7 @@ def _torchscript(path: Path, threads: int) -> Runner:
 
 _RUNNERS: dict[ExportFormat, Callable[[Path, int], Runner]] = {
     ExportFormat.ONNX: _onnx,
+    ExportFormat.IMX500: _onnx,
     ExportFormat.TORCHSCRIPT: _torchscript,
     ExportFormat.TENSORRT: lambda path, _threads: tensorrt.runner(path),
 }

@@ -21,6 +21,7 @@ from modelyard_trainer.environment import git_revision
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.exports.aware import trained_in_8_bits
 from modelyard_trainer.exports.containers import WRITERS, rounded
+from modelyard_trainer.exports.imx500 import NotForImx500
 from modelyard_trainer.exports.naming import file_names, in_order, stamp
 from modelyard_trainer.exports.onnx_file import finish, traced
 from modelyard_trainer.exports.picking import strided
@@ -75,6 +76,9 @@ def export_all(context: TaskContext, subject: Subject, training: Sequence[Pictur
             )
         try:
             details = _WRITERS[wanted.format](Writing(subject, wanted, path, training, context))
+        except NotForImx500 as why_not:
+            files.append(_skipped(wanted, path, str(why_not)))
+            continue
         except Exception as error:
             # Exporters raise all kinds of errors; whichever it is, this model has no such file.
             first = str(error).strip().partition("\n")[0]
@@ -92,11 +96,36 @@ def _skipped(wanted: Export, path: Path, why: str) -> ExportedFile:
     if wanted.required:
         raise RunError(
             Reason.EXPORT_FAILED,
-            f"{path.name} is required and cannot be built: {why}; spec.resources.image with TensorRT and a GPU, or "
-            "required: false would be right",
+            f"{path.name} is required and cannot be built: {why}; {_WITH_WHAT.get(wanted.format, '')}required: false "
+            "would be right",
         )
     _log.warning("skipped %s: %s", path.name, why)
     return ExportedFile(wanted, path, skipped=why)
+
+
+_WITH_WHAT = {ExportFormat.TENSORRT: "spec.resources.image with TensorRT and a GPU, or "}
+
+
+def _imx500(writing: Writing) -> Details:
+    from modelyard_trainer.exports.imx500.variant import for_imx500  # noqa: PLC0415 - onnxruntime's tools take seconds
+
+    calibration = writing.wanted.calibration or Calibration()
+    pictures = strided(writing.training, calibration.pictures)
+    graph, details = for_imx500(
+        writing.subject,
+        writing.wanted,
+        pictures,
+        scratch=writing.context.scratch,
+        tell=_telling(writing, len(pictures)),
+    )
+    finish(graph, writing.metadata | {"precision": writing.wanted.precision.value}, writing.path)
+    return {"opset": writing.wanted.operators, "calibrationPictures": len(pictures), **details}
+
+
+def _telling(writing: Writing, pictures: int) -> Callable[[int], None]:
+    return lambda seen: writing.context.progress.detail(
+        f"{writing.path.name}: {seen} of {pictures} calibration pictures"
+    )
 
 
 def _tensorrt(writing: Writing) -> Details:
@@ -137,9 +166,7 @@ def _onnx(writing: Writing) -> Details:
             calibration,
             scratch=writing.context.scratch,
             symmetric=wanted.format is ExportFormat.TENSORRT,
-            tell=lambda seen: writing.context.progress.detail(
-                f"{writing.path.name}: {seen} of {len(pictures)} calibration pictures"
-            ),
+            tell=_telling(writing, len(pictures)),
         )
         details |= {
             "calibrationPictures": len(pictures),
@@ -177,4 +204,5 @@ _WRITERS: dict[ExportFormat, Callable[[Writing], Details]] = {
     ExportFormat.SAFETENSORS: _container,
     ExportFormat.GGUF: _container,
     ExportFormat.TENSORRT: _tensorrt,
+    ExportFormat.IMX500: _imx500,
 }
