@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 import torch
@@ -111,8 +110,7 @@ class Triplets:
         return {"score": float(model(torch.eye(2)).sum())}
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(TypedDict):
     """What is left of a training in one rank."""
 
     state: dict[str, Any]
@@ -149,18 +147,21 @@ def trained(ranks: Ranks, *, poisoned: bool = False) -> Ended:
         ranks=ranks,
     )
     loop.run(same_start(ranks, Position(0), numbers, batches))
-    return Ended(numbers.capture(batches), metrics, learner.validations)
+    return {"state": numbers.capture(batches), "metrics": metrics, "validations": learner.validations}
 
 
 def test_two_ranks_make_the_steps_of_one(tmp_path: Path) -> None:
     alone = trained(ALONE)  # first: what it imports need not be imported by either rank
     first, second = both(tmp_path, trained)
-    assert not differences(first.state, second.state)
-    assert first.metrics == second.metrics
-    assert (first.validations, second.validations) == (3, 0)
-    for one, other in ((first.state["model"], alone.state["model"]), (first.state["average"], alone.state["average"])):
+    assert not differences(first["state"], second["state"])
+    assert first["metrics"] == second["metrics"]
+    assert (first["validations"], second["validations"]) == (3, 0)
+    for one, other in (
+        (first["state"]["model"], alone["state"]["model"]),
+        (first["state"]["average"], alone["state"]["average"]),
+    ):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
-    for mine, its in zip(first.metrics, alone.metrics, strict=True):
+    for mine, its in zip(first["metrics"], alone["metrics"], strict=True):
         assert mine == pytest.approx(its, rel=1e-4)
 
 
