@@ -42,6 +42,7 @@ REFUSED = (
     "training.evaluate_every",
     "training.gradient_clip",
     "training.ema_decay",
+    "training.quantization",
 )
 """Fields that the API refuses for detection."""
 ALL_FIELDS = [path for name, model in MODELS.items() for path in fields(model, name)]
