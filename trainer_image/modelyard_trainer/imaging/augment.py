@@ -45,10 +45,15 @@ class Augment:
             square = square.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
         return self.operations(square) if self.operations else square
 
-    @property
-    def source_side(self) -> int:
-        """Side of the squares that it is to be given: larger where crops are scaled up, at most twice."""
-        return self.side if self.crop_area == 1 else min(2 * self.side, round(self.side / math.sqrt(self.crop_area)))
+    def source_side(self, largest: int) -> int:
+        """Side of the squares that it is to be given: larger where crops are scaled up, at most twice.
+
+        Args:
+            largest: side of the largest of the pictures, in pixels. Beyond it a crop would be enlarged twice, and be
+                more blurred than any picture that the network sees in use.
+        """
+        wanted = self.side if self.crop_area == 1 else min(2 * self.side, round(self.side / math.sqrt(self.crop_area)))
+        return max(self.side, min(wanted, largest))
 
 
 def augmentation(asked: PictureAugment, side: int) -> Augment:

@@ -47,6 +47,16 @@ def read_square(picture: Picture, side: Side, resize: Resize) -> Square:
     return np.asarray(to_square(upright.crop(box), side, resize))
 
 
+def largest_side(pictures: Sequence[Picture]) -> int:
+    """Pixels of the longest side of what is cut out of any of the pictures."""
+    sides: list[float] = [
+        side
+        for picture in pictures
+        for side in (picture.objects.boxes[0][2:] * (picture.width, picture.height)).tolist()
+    ]
+    return math.ceil(max(sides) - 1e-3)
+
+
 def as_planes(square: Square) -> NDArray[np.float32]:
     """A square as a network sees it in use: (3, height, width), 0 to 1."""
     return np.ascontiguousarray(square.transpose(2, 0, 1)).astype(np.float32) / np.float32(255)

@@ -13,7 +13,7 @@ from torch import Tensor
 from modelyard_trainer.dataset.model import CheckedDataset, Picture
 from modelyard_trainer.imaging.augment import augmentation
 from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
-from modelyard_trainer.imaging.squares import Squares, squares
+from modelyard_trainer.imaging.squares import Squares, largest_side, squares
 from modelyard_trainer.loop.aware import Deployed
 from modelyard_trainer.loop.batches import without_a_lone_picture
 from modelyard_trainer.loop.drawing import Purpose, draw_from
@@ -66,7 +66,7 @@ def recipe_of(
         model=model,
         learner=ClassificationLearner(block, data.training, len(data.classes), validation, on),
         pictures=TrainingPictures(
-            _squares(context, block, data.training, augment.source_side, "training"),
+            _squares(context, block, data.training, augment.source_side(largest_side(data.training)), "training"),
             order,
             augment,
             training.seed,
