@@ -156,6 +156,22 @@ def test_a_disk_cache_lies_in_scratch_not_beside_the_data(data: CheckedDataset, 
     assert Image.open(data.training[0].path).size == (64, 64)
 
 
+def test_ranks_link_the_same_pictures_at_the_same_time(
+    data: CheckedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from modelyard_trainer.tasks.detection.pictures import linked  # noqa: PLC0415 - only after `prepare`
+
+    link = Path.symlink_to
+
+    def overtaken(path: Path, target: Path) -> None:
+        link(path, target)  # by another rank, after this one has looked
+        link(path, target)
+
+    monkeypatch.setattr(Path, "symlink_to", overtaken)
+    for picture, original in zip(linked(data.training, tmp_path / "cache"), data.training, strict=True):
+        assert picture.path.resolve() == original.path.resolve()
+
+
 def test_a_picture_that_lies_on_its_side_is_shown_as_it_was_trained_on(tmp_path: Path) -> None:
     from modelyard_trainer.tasks.detection.evaluate import _upright  # noqa: PLC0415 - only after `prepare`
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def linked(pictures: Sequence[Picture], folder: Path) -> list[Picture]:
     links = []
     for picture in pictures:
         link = folder / f"{hashlib.sha256(picture.name.encode()).hexdigest()[:32]}{picture.path.suffix}"
-        if not link.is_symlink():
+        with suppress(FileExistsError):  # other ranks link the same pictures at the same time
             link.symlink_to(picture.path.resolve())
         links.append(Picture(picture.name, link, picture.width, picture.height, picture.objects))
     return links
