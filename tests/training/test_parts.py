@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,6 +155,26 @@ def test_a_disk_cache_lies_in_scratch_not_beside_the_data(data: CheckedDataset, 
     assert len(list((tmp_path / "cache").glob("*.npy"))) == len(data.training)
     assert not list(data.training[0].path.parent.glob("*.npy"))
     assert Image.open(data.training[0].path).size == (64, 64)
+
+
+def test_a_rank_needs_no_room_for_the_cache_that_the_first_has_filled(
+    data: CheckedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from modelyard_trainer.tasks.detection.pictures import (  # noqa: PLC0415
+        CheckedPictures,
+        linked,
+        picture_options,
+    )
+    from ultralytics.cfg import get_cfg  # noqa: PLC0415
+
+    arguments = get_cfg(overrides={"imgsz": SIZE, "cache": "disk"})
+    options = picture_options(arguments, data.classes, training=False, batch=4, stride=32)
+    pictures = linked(data.training, tmp_path / "cache")
+    assert CheckedPictures(pictures, **options).cache == "disk"
+    full = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: full)
+    assert CheckedPictures(pictures, **options).cache is None
+    assert CheckedPictures(pictures, filled=True, **options).cache == "disk"
 
 
 def test_ranks_link_the_same_pictures_at_the_same_time(

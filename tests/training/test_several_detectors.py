@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +27,24 @@ def forked_ranks() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
+def room_for_one_cache() -> Iterator[None]:
+    """On the disk, where the first rank puts it."""
+    first, usage = os.getpid(), shutil.disk_usage
+
+    def left(folder: Path) -> object:
+        return usage(folder) if os.getpid() == first else usage(folder)._replace(free=0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", left)
+        yield
+
+
+@pytest.fixture(scope="module")
 def detector(
-    tmp_path_factory: pytest.TempPathFactory, one_cpu_and_every_batch_counts: None, forked_ranks: None
+    tmp_path_factory: pytest.TempPathFactory,
+    one_cpu_and_every_batch_counts: None,
+    forked_ranks: None,
+    room_for_one_cache: None,
 ) -> Reference:
     document = run_document(
         dataset={"path": str(make_dataset(tmp_path_factory.mktemp("data") / "set", pictures=21))},

@@ -19,15 +19,24 @@ class CheckedPictures(YOLODataset):  # type: ignore[misc]
 
     It reads no label files and scans nothing: the labels are those that the check produced, object for object. So
     nothing is dropped, repaired or cached beside the user's data.
+
+    Args:
+        pictures: with their objects.
+        filled: whether a cache on the disk is full already. ultralytics would ask for the room that it takes once more.
+        options: ultralytics' own.
     """
 
-    def __init__(self, pictures: Sequence[Picture], **options: Any) -> None:
-        self._pictures = pictures
+    def __init__(self, pictures: Sequence[Picture], *, filled: bool = False, **options: Any) -> None:
+        self._pictures, self._filled = pictures, filled
         super().__init__(img_path="", **options)
 
     def get_img_files(self, img_path: object) -> list[str]:  # noqa: ARG002 - the signature is ultralytics'
         """Paths of the pictures."""
         return [str(picture.path) for picture in self._pictures]
+
+    def check_cache_disk(self, safety_margin: float = 0.1) -> bool:
+        """Whether the disk has room for the cache."""
+        return self._filled or bool(super().check_cache_disk(safety_margin))
 
     def get_labels(self) -> list[dict[str, Any]]:
         """Labels in ultralytics' form, in the order of the pictures."""

@@ -113,7 +113,7 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
             training=mode == "train",
             batch=batch or self.batch_size,
             stride=max(int(unwrap_model(self.model).stride.max()), 32),
-        )
+        ) | {"filled": self.ranks.rank > 0}  # by the first, which goes first
         if mode != "train":
             return CheckedPictures(self._pictures[img_path], **options)
         return OrderedPictures(
