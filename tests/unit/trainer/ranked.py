@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,8 @@ def forking() -> Iterator[None]:
 
 def never(reason: Reason, message: str) -> None:
     """Fail: nothing hangs here."""
-    os._exit(f"{reason}: {message}" is not None)
+    print(f"a rank hung: {reason}: {message}", file=sys.__stderr__, flush=True)
+    os._exit(1)
 
 
 def both(folder: Path, function: Callable[[Several], Result]) -> tuple[Result, Result]:

@@ -62,15 +62,19 @@ def test_the_first_rank_does_not_wait_for_one_that_is_no_more(
     assert message in caught.value.message
 
 
-def test_what_the_first_rank_ends_with_is_not_explained_by_another(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error", [RunError(Reason.OUT_OF_MEMORY, "the GPU ran out of memory"), OSError(28, "No space left on device")]
+)
+def test_what_the_first_rank_ends_with_is_not_explained_by_another(error: Exception, tmp_path: Path) -> None:
     def work(ranks: Several) -> None:
         if not ranks.rank:
-            raise RunError(Reason.OUT_OF_MEMORY, "the GPU ran out of memory")
+            raise error
         with ranks.step(torch.nn.Identity(), 2, completes=True):
             ranks.means({"loss": torch.tensor(1.0)})
 
-    with pytest.raises(RunError, match="the GPU ran out of memory"):
+    with pytest.raises(type(error)) as caught:
         both(tmp_path, work)
+    assert caught.value is error
 
 
 def test_one_that_fails_before_it_is_ready_is_not_waited_for() -> None:
@@ -80,6 +84,16 @@ def test_one_that_fails_before_it_is_ready_is_not_waited_for() -> None:
     with forking():
         others = Company(work, 3, never)
         with pytest.raises(RunError, match="KeyError in rank"), others.together():
+            others.wait_until_ready()
+
+
+def test_one_that_ends_without_a_word_is_not_waited_for() -> None:
+    def work(_rank: int, _line: OtherLine) -> None:
+        os._exit(3)
+
+    with forking():
+        others = Company(work, 2, never)
+        with pytest.raises(RunError, match="rank 1 ended with exit code 3 and did not say why"), others.together():
             others.wait_until_ready()
 
 
@@ -108,14 +122,26 @@ def test_the_others_do_not_outlive_a_first_rank_that_is_killed(tmp_path: Path) -
 
     first = os.fork()
     if not first:
-        others = Company(work, 2, never)
-        with forking(), others.together():
-            others.wait_until_ready()
-            killed()
-    os.waitpid(first, 0)
+        try:
+            others = Company(work, 2, never)
+            with forking(), others.together():
+                others.wait_until_ready()
+                killed()
+        finally:
+            os._exit(1)  # whatever happened: the rest of the tests is the parent's
+    assert os.waitpid(first, 0)[1] == signal.SIGKILL
     other = int((tmp_path / "pid").read_text())
-    while Path(f"/proc/{other}").exists() and "Z" not in Path(f"/proc/{other}/stat").read_text():
+    until = time.monotonic() + 60
+    while lives(other):
+        assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def lives(process: int) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_where_the_main_thread_does_not_notice_the_process_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,10 +98,12 @@ class Company:
             self._start()
             yield
         except Exception as error:
-            failure = None if isinstance(error, RunError) else self._why()
+            failure = self._cause(error)
             self._end(0.0)
             if failure is None:
                 raise
+            # What this process raised is told nowhere else.
+            _log.error("what the first rank ends with follows from another's end", exc_info=error)
             raise RunError(failure.reason, failure.message) from error
         except BaseException:
             self._end(0.0)
@@ -159,6 +161,19 @@ class Company:
         for line in self._lines:
             line.close()
 
+    def _cause(self, error: Exception) -> Failure | None:
+        """What the first rank's error follows from; None where it stands for itself.
+
+        What torch raises where another rank is gone is a RuntimeError. Of anything else only a failure that is surely
+        no consequence can be the cause.
+        """
+        if isinstance(error, RunError):
+            return None
+        failure = self._why()
+        if failure is None or failure.by_itself or isinstance(error, RuntimeError):
+            return failure
+        return None
+
     def _why(self) -> Failure | None:
         """What a rank has failed with that is no consequence of another failure, where that can be told."""
         with self._changed:
@@ -169,22 +184,22 @@ class Company:
 
     def _watch(self) -> None:
         """Take down what they say, and how they end where they should not."""
-        left, silent = dict(enumerate(self._processes, 1)), set[int]()
+        left, silent, told = dict(enumerate(self._processes, 1)), set[int](), set[int]()
         while left and not self._over.is_set():
             lines = {self._lines[rank - 1]: rank for rank in left if rank not in silent}
             for line in wait(list(lines), timeout=_LOOK_EVERY) if lines else ():
-                self._take(line, lines[line], silent)  # type: ignore[arg-type, index]
+                self._take(line, lines[line], silent, told)  # type: ignore[arg-type, index]
             if len(silent) == len(left):
                 self._over.wait(_LOOK_EVERY)
             for rank, process in list(left.items()):
                 if (code := process.exitcode) is not None:
                     del left[rank]
-                    self._ended(rank, code, silent)
+                    self._ended(rank, code, silent, told)
 
-    def _ended(self, rank: int, code: int, silent: set[int]) -> None:
+    def _ended(self, rank: int, code: int, silent: set[int], told: set[int]) -> None:
         line = self._lines[rank - 1]
         while rank not in silent and line.poll():
-            self._take(line, rank, silent)
+            self._take(line, rank, silent, told)
         silent.discard(rank)
         if code == -signal.SIGKILL:
             self._failed(
@@ -197,8 +212,11 @@ class Company:
         elif code < 0:
             ended = f"the process of rank {rank} ended by {signal.Signals(-code).name}"
             self._failed(Failure(Reason.INTERNAL_ERROR, ended))
+        elif code and rank not in told:
+            ended = f"the process of rank {rank} ended with exit code {code} and did not say why; its log may"
+            self._failed(Failure(Reason.INTERNAL_ERROR, ended))
 
-    def _take(self, line: Connection, rank: int, silent: set[int]) -> None:
+    def _take(self, line: Connection, rank: int, silent: set[int], told: set[int]) -> None:
         """What a rank says: that it is ready, or why it ends."""
         try:
             said = line.recv()
@@ -206,6 +224,7 @@ class Company:
             silent.add(rank)
             return
         if said != _READY:
+            told.add(rank)
             self._failed(said)
             return
         with self._changed:
@@ -285,5 +304,7 @@ class _Heard:
                 if first.sentinel in wait([self._line, first.sentinel]):
                     os._exit(1)
                 self._told.put(self._line.recv())
-            except (OSError, EOFError):
+            except Exception as error:  # whatever it is, nothing would be heard any more
+                if not isinstance(error, OSError | EOFError):
+                    _log.exception("what the first rank tells cannot be read")
                 os._exit(1)
