@@ -1,6 +1,7 @@
 """How many connections the intake keeps, and how long it waits for one to say something.
 
 Whoever reaches the port can open connections, before any token is seen: each costs memory and a file descriptor.
+Those that have not agreed on TLS yet are not seen here; the server gives them up after ten seconds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Connections:
 
     def __init__(self, most: int = 1000, most_of_one: int = 100, first_request: float = 15) -> None:
         self._most, self._most_of_one = most, most_of_one
-        self._first_request = first_request
+        self.first_request = first_request
         self._by_address: Counter[str] = Counter()
         self._silent: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}
         self._address: dict[asyncio.BaseTransport, str] = {}
@@ -55,7 +56,7 @@ class Connections:
         self._address[transport] = address
         CONNECTIONS.set(self.open)
         loop = asyncio.get_running_loop()
-        self._silent[transport] = loop.call_later(self._first_request, transport.abort)
+        self._silent[transport] = loop.call_later(self.first_request, transport.abort)
         return True
 
     def gone(self, transport: asyncio.Transport) -> None:

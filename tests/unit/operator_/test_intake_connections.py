@@ -83,9 +83,11 @@ async def test_a_connection_that_ends_makes_room_for_another() -> None:
 
 
 async def test_a_connection_that_says_nothing_is_cut_and_one_that_has_reported_is_not() -> None:
-    async with intake_with(Connections(first_request=0.5)) as intake:
+    connections = Connections(first_request=60)
+    async with intake_with(connections) as intake:
         reporting = await connect(intake)
         assert await post(intake, *reporting) == "HTTP/1.1 200 OK"
+        connections.first_request = 0.1
         silent, _ = await connect(intake)
         assert await is_cut(silent)
         assert await post(intake, *reporting) == "HTTP/1.1 200 OK"
