@@ -53,8 +53,9 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         TriedAgain.NEVER,
     ),
     Reason.DATASET_INVALID: Explanation(
-        "The data set is not laid out as `dataset.format` says; the message names the file and what is missing.",
-        "Correct the data set or `dataset.format`.",
+        "The data set is not laid out as `dataset.format` says, or the trainer's user may not read a file of it; the "
+        "message names the file and what is missing.",
+        "Correct the data set, its files' permissions or `dataset.format`.",
         TriedAgain.NEVER,
     ),
     Reason.LABEL_INVALID: Explanation(
@@ -80,9 +81,10 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         TriedAgain.NEVER,
     ),
     Reason.WEIGHTS_INVALID: Explanation(
-        "The file of weights is not the one that was pinned by its SHA-256, or not one that can be read as data: a "
-        "pickled program is never run.",
-        "Correct `sha256` or the file. The message says how to make a file of tensors of one that holds more.",
+        "The file of weights is not the one that was pinned by its SHA-256, not one that the trainer's user may "
+        "read, or not one that can be read as data: a pickled program is never run.",
+        "Correct `sha256`, the file or its permissions. The message says how to make a file of tensors of one that "
+        "holds more.",
         TriedAgain.NEVER,
     ),
     Reason.WEIGHTS_DO_NOT_FIT: Explanation(

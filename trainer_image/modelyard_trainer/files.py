@@ -38,10 +38,26 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Every file below `folder`, however deep, in the order of their names; hidden ones are left out."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield path
+    """Every file below `folder`, however deep, in the order of their names.
+
+    Hidden ones are left out, and the lost+found that a file system has at its root. Where there is no such folder,
+    there are none.
+
+    Raises:
+        PermissionError: a folder cannot be read; what lies in it is never left out in silence.
+    """
+    paths: list[Path] = []
+    for root, folders, names in os.walk(folder, onerror=_refuse_all_but_gone):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if Path(root) == folder and "lost+found" in folders:
+            folders.remove("lost+found")
+        paths += [Path(root, name) for name in names if not name.startswith(".")]
+    yield from (path for path in sorted(paths) if path.is_file())
+
+
+def _refuse_all_but_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def format_checksums(digests: Mapping[str, str]) -> str:

@@ -88,7 +88,8 @@ def _claims(document: RunDocument) -> list[tuple[str, VolumeLocation, PurePosixP
 
 
 def _claimed(name: str, location: VolumeLocation) -> dict[str, Any]:
-    # Read-only here, too: the kubelet would otherwise give all its files to the pod's group.
+    # Read-only here, too: the kubelet would otherwise give all its files to the pod's group. What the
+    # pod's user may not read, the trainer refuses.
     return {"name": name, "persistentVolumeClaim": {"claimName": location.claim_name, "readOnly": True}}
 
 

@@ -17,6 +17,7 @@ from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import files_below, sha256_of_all
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress
+from modelyard_trainer.unreadable import refusing_unreadable
 
 _READ = SUFFIXES | {".csv", ".txt", ".json", ".yaml", ".yml"}
 
@@ -34,7 +35,8 @@ def fetch(
         done: takes down what was downloaded, so that a call after one that failed goes on from there.
 
     Raises:
-        RunError: DatasetNotFound, DatasetChecksumMismatch, or what the store says.
+        RunError: DatasetNotFound, DatasetChecksumMismatch, DatasetInvalid (a file that may not be read), or what the
+            store says.
     """
     if dataset.path is not None:
         return _in_place(Path(dataset.path), cpus, "dataset.path")
@@ -51,6 +53,11 @@ def fetch(
 
 
 def _in_place(folder: Path, cpus: int, field: str) -> FetchedDataset:
+    with refusing_unreadable(Reason.DATASET_INVALID, field):
+        return _read(folder, cpus, field)
+
+
+def _read(folder: Path, cpus: int, field: str) -> FetchedDataset:
     if not folder.is_dir():
         raise RunError(Reason.DATASET_NOT_FOUND, f"{field}: {folder} is not a folder on this computer")
     paths = [path for path in files_below(folder) if path.name != CHECKSUMS]

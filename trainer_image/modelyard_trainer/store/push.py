@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import files_below, format_checksums, sha256_of_all
 from modelyard_trainer.store.s3 import S3Store
 from modelyard_trainer.store.transfer import Counter, in_parallel
+from modelyard_trainer.unreadable import refusing_unreadable
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,10 @@ def push_dataset(store: S3Store, folder: Path, tell: Callable[[str], None], thre
 
     Raises:
         RunError: DatasetEmpty; DatasetChecksumMismatch; DatasetInvalid, since something is at that place already and a
-            version never changes; or what the store says.
+            version never changes, or a file may not be read; or what the store says.
     """
-    paths = [path for path in files_below(folder) if path.relative_to(folder).as_posix() != CHECKSUMS]
-    if not paths:
-        raise RunError(Reason.DATASET_EMPTY, f"{folder} holds no files")
-    _refuse_line_breaks([path.relative_to(folder).as_posix() for path in paths])
-    found = dict(zip((p.relative_to(folder).as_posix() for p in paths), sha256_of_all(paths, threads), strict=True))
-    sums = folder / CHECKSUMS
-    wanted = read_checksums(sums.read_bytes()) if sums.is_file() else found
-    for name, digest in wanted.items():
-        check_digest(name, digest, found.get(name))
+    with refusing_unreadable(Reason.DATASET_INVALID, str(folder)):
+        wanted = _checked(folder, threads)
     if store.read(CHECKSUMS) is not None:
         raise RunError(
             Reason.DATASET_INVALID,
@@ -53,6 +47,20 @@ def push_dataset(store: S3Store, folder: Path, tell: Callable[[str], None], thre
     in_parallel(lambda name: store.upload(folder / name, name, counter.add), list(wanted), counter)
     store.write(CHECKSUMS, format_checksums(wanted).encode())
     return Pushed(store.uri(), len(wanted), sum(sizes.values()))
+
+
+def _checked(folder: Path, threads: int) -> Mapping[str, str]:
+    """Path to digest of every file that is to be uploaded."""
+    paths = [path for path in files_below(folder) if path.relative_to(folder).as_posix() != CHECKSUMS]
+    if not paths:
+        raise RunError(Reason.DATASET_EMPTY, f"{folder} holds no files")
+    _refuse_line_breaks([path.relative_to(folder).as_posix() for path in paths])
+    found = dict(zip((p.relative_to(folder).as_posix() for p in paths), sha256_of_all(paths, threads), strict=True))
+    sums = folder / CHECKSUMS
+    wanted = read_checksums(sums.read_bytes()) if sums.is_file() else found
+    for name, digest in wanted.items():
+        check_digest(name, digest, found.get(name))
+    return wanted
 
 
 def _refuse_line_breaks(names: list[str]) -> None:

@@ -17,6 +17,7 @@ from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import parse_checksums, sha256
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress
+from modelyard_trainer.unreadable import refusing_unreadable
 from modelyard_trainer.weights.model import FetchedWeights
 
 if TYPE_CHECKING:
@@ -129,14 +130,18 @@ def _listed(sums: bytes | None, name: str, where: str, field: str) -> str:
 
 def _in_folder(folder: Path, name: str, field: str) -> FetchedWeights:
     sums = folder / CHECKSUMS
-    digest = _listed(sums.read_bytes() if sums.is_file() else None, name, str(folder), field)
+    with refusing_unreadable(Reason.WEIGHTS_INVALID, field):
+        found = sums.read_bytes() if sums.is_file() else None
+    digest = _listed(found, name, str(folder), field)
     return _in_place(folder / name, digest, field)
 
 
 def _in_place(path: Path, wanted: str | None, field: str) -> FetchedWeights:
-    if not path.is_file():
-        raise RunError(Reason.WEIGHTS_NOT_FOUND, f"{field}: {path} is not a file on this computer")
-    return _checked(FetchedWeights(path, str(path), sha256(path)), wanted, field)
+    with refusing_unreadable(Reason.WEIGHTS_INVALID, field):
+        if not path.is_file():
+            raise RunError(Reason.WEIGHTS_NOT_FOUND, f"{field}: {path} is not a file on this computer")
+        found = sha256(path)
+    return _checked(FetchedWeights(path, str(path), found), wanted, field)
 
 
 def _checked(found: FetchedWeights, wanted: str | None, field: str) -> FetchedWeights:
