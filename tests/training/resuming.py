@@ -122,7 +122,7 @@ def undisturbed(
 ) -> Reference:
     """Train below an empty folder, with a snapshot at every place of `kept` and at the end."""
     end = Position(document.spec.epochs_to_train)
-    data = _checked(task, document, folder / "checked")
+    data = checked(task, document, folder / "checked")
     wanted = {*kept, end}
     shelf = Shelf(wanted.__contains__)
     trained = train(document, data, folder / "run", shelf, task=task, cpus=usable_cpus(), processes=processes)
@@ -130,7 +130,7 @@ def undisturbed(
     return Reference(task, document, data, trained, end, frozenset(files), processes)
 
 
-def _checked(task: Callable[[TaskContext, int], Task], document: RunDocument, scratch: Path) -> CheckedDataset:
+def checked(task: Callable[[TaskContext, int], Task], document: RunDocument, scratch: Path) -> CheckedDataset:
     """The data set of a run, as the run checks it."""
     scratch.mkdir()
     progress = Progress(1, 1, 1)

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 from modelyard_trainer.checkpoints.model import Position
+from modelyard_trainer.loop.guard import NOBODY, NOTHING
+from modelyard_trainer.progress import Progress
+from modelyard_trainer.tasks.base import BEST, TaskContext
+from modelyard_trainer.tasks.detection.checkpoint import Checkpoint
 from modelyard_trainer.tasks.detection.task import DetectionTask
 
 from tests.training.resuming import Reference, undisturbed
@@ -76,3 +80,18 @@ def test_a_resumed_detector_equals_one_that_was_never_killed(
     detector: Reference, position: Position, tmp_path: Path
 ) -> None:
     detector.assert_resumes(position, tmp_path, workers=0)
+
+
+def test_an_epoch_is_validated_in_batches_of_one_gpu_and_the_evaluation_in_the_same(
+    detector: Reference, tmp_path: Path
+) -> None:
+    from modelyard_trainer.tasks.detection.checkpoint import build_model  # noqa: PLC0415 - ultralytics is prepared
+    from modelyard_trainer.tasks.detection.evaluate import examine  # noqa: PLC0415
+
+    context = TaskContext(detector.document, tmp_path, tmp_path, Progress(1, 1, 1), cpus=1, processes=2)
+    trainer = DetectionTask(context)._trainer(detector.data, "cpu", tmp_path, watch=NOBODY, guard=NOTHING)
+    trainer._setup_train()
+    checkpoint = Checkpoint.load(detector.trained.results / BEST)
+    examiner = examine(context, detector.data.validation, checkpoint, build_model(checkpoint), "cpu", rect=True)
+    for loader in (trainer.test_loader, examiner.dataloader):
+        assert loader.dataset.batch_size == 2 * 6 // 2

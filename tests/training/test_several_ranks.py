@@ -12,15 +12,17 @@ from typing import Any
 import pytest
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.loop import company
+from modelyard_trainer.progress import Progress
 from modelyard_trainer.tasks.base import Task, TaskContext
 from modelyard_trainer.tasks.classification.task import ClassificationTask
 from modelyard_trainer.tasks.face_id.task import FaceIdTask
 from modelyard_trainer.tasks.reid.task import ReidTask
+from torch import nn
 
 from examples.animals import make_sightings
 from examples.digits import make_folders
 from tests.training import test_resumed_classifier, test_resumed_face_id, test_resumed_reid
-from tests.training.resuming import Reference, undisturbed
+from tests.training.resuming import Reference, checked, undisturbed
 from tests.training.trainings import Shelf
 from tests.unit.trainer.datasets import run_document
 from tests.unit.trainer.ranked import forking
@@ -87,6 +89,33 @@ def test_a_process_of_its_own_and_a_shared_cache_train_the_same(
     monkeypatch.setattr(company, "START", "spawn")
     cached = classifier.document.model_copy(update={"image_cache": "memory"})
     classifier.assert_equal(classifier.fit(tmp_path, Shelf(classifier.end.__eq__), cached))
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "kind"),
+    [
+        (ClassificationTask, test_resumed_classifier.SETTINGS, "image-folder"),
+        (FaceIdTask, test_resumed_face_id.SETTINGS, "image-folder"),
+        (ReidTask, test_resumed_reid.SETTINGS, "market1501"),
+    ],
+)
+def test_one_process_validates_no_more_pictures_together_than_it_trains_on(
+    task: type[ClassificationTask | FaceIdTask | ReidTask], settings: Mapping[str, Any], kind: str, tmp_path: Path
+) -> None:
+    if kind == "image-folder":
+        make_folders.make(tmp_path / "data", images=60, size=32)
+    else:
+        make_sightings.make(tmp_path / "data", individuals=8, pictures=2, height=32)
+    document = run_document(**{**settings, "dataset": {"path": str(tmp_path / "data"), "format": kind}})
+    document = document.model_copy(update={"batch_size": 6})
+    data = checked(task, document, tmp_path / "checked")
+    context = TaskContext(document, tmp_path, tmp_path, Progress(1, 1, 1), cpus=1, processes=2)
+    seen: list[int] = []
+    with task(context, 0)._recipe(data, "cpu") as recipe:
+        first = next(layer for layer in recipe.model.modules() if isinstance(layer, nn.Conv2d))
+        first.register_forward_pre_hook(lambda _layer, given: seen.append(len(given[0])))
+        recipe.learner.validate(recipe.model.eval(), lambda: None)
+    assert max(seen) == 3
 
 
 def test_a_resumed_identifier_equals_one_that_was_never_killed(

@@ -44,6 +44,14 @@ class TaskContext:
     ranks: Ranks = ALONE
     """Those processes, once they are there."""
 
+    @property
+    def at_once(self) -> int:
+        """How many pictures one process looks at together, which it does alone: as many as it has of a batch.
+
+        The same before, while and after the processes are there, so that the same numbers come of the same weights.
+        """
+        return max(1, self.document.batch_size // max(1, self.processes or self.document.spec.resources.gpus))
+
 
 @dataclass(frozen=True)
 class Epoch:

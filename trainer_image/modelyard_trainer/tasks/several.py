@@ -114,6 +114,6 @@ class Other:
         progress = Progress(document.attempt, document.batch_size, document.spec.epochs_to_train)
         own = self.folder / str(rank)
         own.mkdir()
-        context = TaskContext(document, self.scratch, own, progress, self.cpus, ranks=ranks)
+        context = TaskContext(document, self.scratch, own, progress, self.cpus, processes=self.count, ranks=ranks)
         self.task(context, self.workers).follow(self.data, device)
         ranks.leave()

@@ -94,7 +94,7 @@ def examiner(
     name: str = "validation",
 ) -> Examiner:
     """What looks at pictures in the same way whenever it is asked: the same numbers come of the same weights."""
-    batch_size = min(context.document.batch_size, len(pictures))
+    batch_size = min(context.at_once, len(pictures))
     return Examiner(
         pictures,
         _squares(context, block, pictures, context.document.training.image_size, name),

@@ -96,8 +96,8 @@ def examine(
     document = context.document
     wanted = ultralytics_arguments(document, checkpoint.model_file, device) | {"imgsz": checkpoint.image_size}
     description = _describe(context.scratch, checkpoint.classes)
-    # The epochs were validated with twice the batch, padded to rectangles: the same here gives the same numbers.
-    batch = document.batch_size * 2
+    # The epochs were validated with twice as many, padded to rectangles: the same here gives the same numbers.
+    batch = context.at_once * 2
     overrides = {"mode": "val", "data": str(description), "batch": batch, "rect": rect}
     stride = max(int(max(model.stride)), 32)
     options = picture_options(

@@ -190,6 +190,7 @@ class DetectionTask:
             streams=self._streams,
             workers=self._workers,
             ranks=ranks,
+            at_once=self._context.at_once,
             **given,
         )
 

@@ -56,6 +56,7 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         resume: what to go on from, as `guard.keep` was given it.
         workers: processes that load training pictures; as asked for on a GPU, and none without one, unless given here.
         ranks: who train together. ultralytics knows nothing of them: to it each is a process alone.
+        at_once: pictures that one of them has of a batch. Twice as many are validated together.
     """
 
     best_fitness: float | None
@@ -75,8 +76,9 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
         resume: Snapshot | None = None,
         workers: int | None = None,
         ranks: Ranks = ALONE,
+        at_once: int,
     ) -> None:
-        self.ranks = ranks
+        self.ranks, self._at_once = ranks, at_once
         self._asked = arguments
         self._classes = classes
         self._pictures = {"train": training, "val": validation}
@@ -127,7 +129,7 @@ class YardTrainer(DetectionTrainer):  # type: ignore[misc]
     def get_dataloader(self, dataset_path: str, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
         """Training pictures in an order without history; those of the validation as ultralytics loads them."""
         if mode != "train":
-            return super().get_dataloader(dataset_path, batch_size, rank, mode)
+            return super().get_dataloader(dataset_path, 2 * self._at_once, rank, mode)
         pictures = self.build_dataset(dataset_path, mode, batch_size)
         # ultralytics trains on a lone picture where it is large enough; no rank may have none.
         fewest = 2 * self.ranks.count if self.ranks.count > 1 else 1

@@ -116,7 +116,7 @@ def extractor(context: TaskContext, block: FaceId, pictures: Sequence[Picture], 
 
 
 def _loading(context: TaskContext, pictures: int, device: torch.device, workers: int | None) -> tuple[int, int]:
-    batch_size = min(context.document.batch_size, pictures)
+    batch_size = min(context.at_once, pictures)
     return batch_size, loader_workers(context, str(device), -(-pictures // batch_size), workers)
 
 

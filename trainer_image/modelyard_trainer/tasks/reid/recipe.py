@@ -110,7 +110,7 @@ def finder_of(
 ) -> Finder:
     """What looks for the persons of one target; it is to be closed."""
     pictures = (*target.query.pictures, *target.gallery.pictures)
-    size = min(context.document.batch_size, len(pictures))
+    size = min(context.at_once, len(pictures))
     extractor = Extractor(
         _rectangles(context, block, pictures, name),
         batch_size=size,
