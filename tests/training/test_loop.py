@@ -73,6 +73,7 @@ def test_our_loop_is_theirs(architecture: str, optimizer: str, schedule: str, tm
             guard=guard,
             freezing=lambda model: Freezing(model, (), 0),
             streams=1,
+            at_once=4,
         )
         trainer.train()
         ended[kind.__name__] = capture(trainer) | {"metrics": trainer.metrics, "rate": trainer.lr}
