@@ -9,6 +9,10 @@ export UV_CACHE_DIR ?= $(MODELYARD_CACHE)/uv
 export UV_LINK_MODE ?= hardlink
 # A fresh clone need not check again what another has checked: 46 s of one core.
 export MYPY_CACHE_DIR ?= $(MODELYARD_CACHE)/mypy
+# Each training of a test is a process of its own: without its bytecode torch is compiled anew in each, 12 s of one core.
+unexport PYTHONDONTWRITEBYTECODE
+# Two at once on two cores: threads that spin while they wait take the CPU from those that they wait for.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 PYTHON ?= python3
 UV := $(MODELYARD_CACHE)/uv-tool/bin/uv
