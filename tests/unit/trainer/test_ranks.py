@@ -16,6 +16,7 @@ from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches, without_a_lone_picture
+from modelyard_trainer.loop.device import ranks_wanted
 from modelyard_trainer.loop.epochs import EpochLoop, Plan
 from modelyard_trainer.loop.freezing import Freezing
 from modelyard_trainer.loop.guard import Guard, Watch
@@ -30,6 +31,7 @@ from torch import Tensor, nn
 from torch.utils.data import default_collate
 
 from tests.training.trainings import differences
+from tests.unit.trainer.datasets import run_document
 from tests.unit.trainer.ranked import both
 
 
@@ -76,6 +78,21 @@ def test_what_all_load_together_is_what_one_loads_alone(count: int) -> None:
 )
 def test_no_rank_ever_has_a_lone_picture(pictures: int, size: int, ranks: int, used: int) -> None:
     assert without_a_lone_picture(pictures, size, ranks) == used
+
+
+def test_epochs_in_8_bits_are_refused_where_several_processes_would_train() -> None:
+    document = run_document(
+        task="classification",
+        dataset={"path": "/nowhere", "format": "image-folder"},
+        training={"epochs": 4, "imageSize": 32, "quantization": {"epochs": 1}},
+        export=[{"format": "onnx", "precision": "int8", "qat": True}],
+    )
+    with pytest.raises(RunError, match=r"^spec\.training.quantization: it trains in one process, not in 2") as caught:
+        ranks_wanted(document, 2)
+    assert caught.value.reason is Reason.SPEC_INVALID
+    assert ranks_wanted(document, 1) == 1
+    assert ranks_wanted(document, None) == 1
+    assert ranks_wanted(run_document(), 2) == 2
 
 
 class Rows:

@@ -27,13 +27,19 @@ def ranks_wanted(document: RunDocument, processes: int | None) -> int:
         processes: how many, whatever the spec says.
 
     Raises:
-        RunError: SpecInvalid; there are fewer GPUs in sight than that, or they cannot share a batch.
+        RunError: SpecInvalid; there are fewer GPUs in sight than that, they cannot share a batch, or the epochs in 8
+            bits, which know one process alone.
     """
     import torch  # noqa: PLC0415 - seconds
 
     wanted, there = processes or document.spec.resources.gpus, torch.cuda.device_count()
     if wanted < 2 or not (there or processes):
         return 1
+    if document.training.quantization:
+        raise RunError(
+            Reason.SPEC_INVALID,
+            f"spec.training.quantization: it trains in one process, not in {wanted}; leave it out, or ask for one",
+        )
     if there and wanted > there and document.spec.resources.gpus:
         raise RunError(
             Reason.SPEC_INVALID,
