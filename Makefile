@@ -80,7 +80,7 @@ api: setup
 	$(RUN)/pytest tests/api tests/integration tests/chaos -m 'not marathon' --long-share 32
 
 training: setup
-	OMP_NUM_THREADS=1 $(RUN)/pytest tests/training --numprocesses 2
+	OMP_NUM_THREADS=1 $(RUN)/pytest tests/training -m 'not marathon' --long-share 4 --numprocesses 2 --dist loadfile
 
 # One in so many of the long tests of the cluster, another each day.
 LONG_SHARE := 8

@@ -41,10 +41,17 @@ def seed(pytestconfig: pytest.Config) -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the long tests whose turn it is not."""
     shares: int = config.getoption("--long-share")
-    left_out = [item for item in items if item.get_closest_marker("long") and not is_turn_of(item.nodeid, shares)]
+    left_out = [
+        item for item in items if (long := item.get_closest_marker("long")) and not is_turn_of(turn(item, long), shares)
+    ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def turn(item: pytest.Item, long: pytest.Mark) -> str:
+    """What has its turn: a test, or all tests whose marks have one name, since they share what lasts."""
+    return str(long.args[0]) if long.args else item.nodeid
 
 
 def is_turn_of(test: str, shares: int, today: date | None = None) -> bool:

@@ -19,6 +19,8 @@ from examples.animals.make_sightings import CAMERAS, GALLERY, QUERY, make
 from tests.training.offline import read_json, train_offline
 from tests.unit.trainer.torchreids import torchreids
 
+pytestmark = pytest.mark.long("the re-identification example")
+"""On the cluster it is trained each day."""
 EXAMPLE = Path(__file__).parents[2] / "examples" / "reid.yaml"
 EPOCHS, ANIMALS = 12, 40
 CHANCE = 1 / (ANIMALS / 2)

@@ -69,7 +69,11 @@ KEPT = {
         "at the end of an epoch": Position(2),
     },
 }
-PLACES = [(name, where) for name, kept in KEPT.items() for where in kept]
+PLACES = [
+    pytest.param(name, where, marks=pytest.mark.long("a detector by SGD") if name == "SGD" else ())
+    for name, kept in KEPT.items()
+    for where in kept
+]
 
 
 @dataclass(frozen=True)
@@ -96,19 +100,29 @@ def _every_batch_counts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         yield
 
 
-@pytest.fixture(scope="module")
-def references(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reference]:
+class References(dict[str, Reference]):
     """One undisturbed training for each optimizer, without workers, with a snapshot at every place of `KEPT`."""
-    root = tmp_path_factory.mktemp("references")
-    data = check(make_dataset(root / "data", pictures=TRAINED + VALIDATED))
-    assert (len(data.training), len(data.validation)) == (TRAINED, VALIDATED)
-    found = {}
-    for name, settings in SETTINGS.items():
-        document = run_document(**settings)
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self._root = root
+        self._data = check(make_dataset(root / "data", pictures=TRAINED + VALIDATED))
+        assert (len(self._data.training), len(self._data.validation)) == (TRAINED, VALIDATED)
+
+    def __missing__(self, name: str) -> Reference:
+        """Train it, once it is asked for."""
+        document = run_document(**SETTINGS[name])
         document = document.model_copy(update={"batch_size": document.spec.training.batch_size})
         wanted = {*KEPT[name].values(), Position(document.spec.training.epochs)}
-        found[name] = Reference(document, data, train(document, data, root / name, Shelf(wanted.__contains__)))
-    return found
+        trained = train(document, self._data, self._root / name, Shelf(wanted.__contains__))
+        self[name] = Reference(document, self._data, trained)
+        return self[name]
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory: pytest.TempPathFactory) -> References:
+    """All of them."""
+    return References(tmp_path_factory.mktemp("references"))
 
 
 def resumed(reference: Reference, start: Stored, folder: Path, workers: int = 0) -> Trained:
@@ -132,7 +146,7 @@ def assert_equal(trained: Trained, reference: Reference) -> None:
 
 
 @pytest.mark.parametrize(("name", "where"), PLACES)
-def test_resumed_equals_never_killed(references: dict[str, Reference], name: str, where: str, tmp_path: Path) -> None:
+def test_resumed_equals_never_killed(references: References, name: str, where: str, tmp_path: Path) -> None:
     reference, position = references[name], KEPT[name][where]
     trained = resumed(reference, reference.trained.stored[position], tmp_path, workers=2 if "within" in where else 0)
     assert trained.fit.resumed_from == position
@@ -145,7 +159,7 @@ def test_resumed_equals_never_killed(references: dict[str, Reference], name: str
 
 @pytest.mark.parametrize("place", [Position(1, 2), Position(1, STEPS["AdamW"])], ids=["training", "validating"])
 def test_told_to_stop_it_ends_at_the_very_batch_and_loses_nothing(
-    references: dict[str, Reference], place: Position, tmp_path: Path
+    references: References, place: Position, tmp_path: Path
 ) -> None:
     reference, shelf = references["AdamW"], Shelf()
     with told_to_stop_at(place, shelf) as interruption:
@@ -156,17 +170,15 @@ def test_told_to_stop_it_ends_at_the_very_batch_and_loses_nothing(
     assert_equal(resumed(reference, shelf.stored[position], tmp_path / "resumed"), reference)
 
 
-def test_two_workers_train_what_none_trains(references: dict[str, Reference], tmp_path: Path) -> None:
-    reference = references["SGD"]
+def test_two_workers_train_what_none_trains(references: References, tmp_path: Path) -> None:
+    reference = references["AdamW"]
     end = reference.end
     trained = train(reference.document, reference.data, tmp_path, Shelf(lambda position: position == end), workers=2)
     assert trained.fit.resumed_from is None
     assert_equal(trained, reference)
 
 
-def test_a_snapshot_of_another_training_is_passed_over_and_said(
-    references: dict[str, Reference], tmp_path: Path
-) -> None:
+def test_a_snapshot_of_another_training_is_passed_over_and_said(references: References, tmp_path: Path) -> None:
     reference = references["AdamW"]
     start = reference.trained.stored[Position(1)]
     other = reference.document.model_copy(
@@ -184,9 +196,7 @@ def test_a_snapshot_of_another_training_is_passed_over_and_said(
     )
 
 
-def test_the_best_epoch_and_the_patience_of_earlier_attempts_count(
-    references: dict[str, Reference], tmp_path: Path
-) -> None:
+def test_the_best_epoch_and_the_patience_of_earlier_attempts_count(references: References, tmp_path: Path) -> None:
     reference = references["AdamW"]
     start = reference.trained.stored[Position(1)]
     state = start.state()
@@ -201,7 +211,7 @@ def test_the_best_epoch_and_the_patience_of_earlier_attempts_count(
     assert [epoch.number for epoch in stopped.fit.epochs] == [1]
 
 
-def test_where_patience_ends_the_training_its_end_is_kept(references: dict[str, Reference], tmp_path: Path) -> None:
+def test_where_patience_ends_the_training_its_end_is_kept(references: References, tmp_path: Path) -> None:
     reference = references["AdamW"]
     start = reference.trained.stored[Position(1)]
     state = start.state()
@@ -218,9 +228,7 @@ def test_where_patience_ends_the_training_its_end_is_kept(references: dict[str, 
     assert again.epochs == trained.epochs
 
 
-def test_with_half_the_batch_it_goes_on_where_the_pictures_end(
-    references: dict[str, Reference], tmp_path: Path
-) -> None:
+def test_with_half_the_batch_it_goes_on_where_the_pictures_end(references: References, tmp_path: Path) -> None:
     reference = references["AdamW"]
     start = reference.trained.stored[Position(1, 2)]
     smaller = reference.document.model_copy(update={"attempt": 2, "batch_size": 2})

@@ -77,7 +77,7 @@ def finish(pod: Pod, made: RunDocument) -> tuple[int, TerminationMessage]:
     return process.returncode, pod.message()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
 def test_a_detector_that_is_stopped_is_trained_to_the_same_weights(
     number: signal.Signals, tmp_path: Path, data: Path, uninterrupted: Path
 ) -> None:
