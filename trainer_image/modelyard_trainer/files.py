@@ -47,7 +47,7 @@ def files_below(folder: Path) -> Iterator[Path]:
         PermissionError: a folder cannot be read; what lies in it is never left out in silence.
     """
     paths: list[Path] = []
-    for root, folders, names in os.walk(folder, onerror=_refuse_all_but_gone):
+    for root, folders, names in os.walk(folder, onerror=_refuse_all_but_no_folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         if Path(root) == folder and "lost+found" in folders:
             folders.remove("lost+found")
@@ -55,8 +55,8 @@ def files_below(folder: Path) -> Iterator[Path]:
     yield from (path for path in sorted(paths) if path.is_file())
 
 
-def _refuse_all_but_gone(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
+def _refuse_all_but_no_folder(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise error
 
 
