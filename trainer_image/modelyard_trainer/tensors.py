@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from modelyard_trainer.files import write_atomically
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _ASKED_FOR = re.compile(r"(?:GLOBAL|class|function) ([\w.]+)")
+
+
+def write_tensors(path: Path, values: Mapping[str, object], weights: Mapping[str, Tensor]) -> None:
+    """Write plain values and, as `state_dict`, weights, as `read_tensors` reads them: whole or not at all."""
+    import torch  # noqa: PLC0415 - seconds
+
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    buffer = io.BytesIO()
+    torch.save({**values, "state_dict": state}, buffer)
+    write_atomically(path, buffer.getvalue())
 
 
 def read_tensors(path: Path) -> dict[str, Any]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from modelyard_trainer.files import write_atomically
-from modelyard_trainer.tensors import read_tensors
+from modelyard_trainer.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,18 +36,13 @@ class QuantisedWeights:
 
     def save(self, path: Path) -> None:
         """Write it whole or not at all."""
-        import torch  # noqa: PLC0415 - seconds
-
-        content: dict[str, Any] = {
+        values = {
             "format": _FORM,
             "scheme": self.scheme.state(),
             "epoch": self.epoch,
             "metrics": dict(self.metrics),
-            "state_dict": {name: tensor.detach().cpu().contiguous() for name, tensor in self.weights.items()},
         }
-        buffer = io.BytesIO()
-        torch.save(content, buffer)
-        write_atomically(path, buffer.getvalue())
+        write_tensors(path, values, self.weights)
 
     @classmethod
     def load(cls, path: Path) -> Self:

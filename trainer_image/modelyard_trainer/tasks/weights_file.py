@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from modelyard_trainer.files import write_atomically
-from modelyard_trainer.tensors import read_tensors
+from modelyard_trainer.tensors import read_tensors, write_tensors
 
 
 @dataclass(frozen=True)
@@ -24,20 +22,10 @@ class WeightsFile:
 
     def save(self, path: Path) -> None:
         """Write it whole or not at all."""
-        import torch  # noqa: PLC0415 - seconds
-
         said: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         classes, weights = said.pop("classes"), said.pop("weights")
-        content = {
-            "format": self.form,
-            **said,
-            "names": dict(enumerate(classes)),
-            "metrics": dict(said["metrics"]),
-            "state_dict": {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()},
-        }
-        buffer = io.BytesIO()
-        torch.save(content, buffer)
-        write_atomically(path, buffer.getvalue())
+        said |= {"names": dict(enumerate(classes)), "metrics": dict(said["metrics"])}
+        write_tensors(path, {"format": self.form, **said}, weights)
 
     @classmethod
     def load(cls, path: Path) -> Self:
