@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import onnx
 
-from modelyard_trainer.exports.onnx_file import node_names
+from modelyard_trainer.exports.graphs import attributes, node_names
 
 
 def in_half(graph: onnx.ModelProto, stays_float: Callable[[str], bool]) -> onnx.ModelProto:
@@ -61,4 +61,4 @@ def _straighten(graph: onnx.ModelProto) -> None:
 
 
 def _casts_to(node: onnx.NodeProto, kind: int) -> bool:
-    return node.op_type == "Cast" and any(each.name == "to" and each.i == kind for each in node.attribute)
+    return node.op_type == "Cast" and attributes(node)["to"] == kind

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from modelyard_trainer.exports.onnx_file import forget_unused
+from modelyard_trainer.exports.graphs import attributes, constants, forget_unused, makers, put_before
 
 _LOWEST, _HIGHEST = -128, 127
 _32_BITS = 2**31 - 1
@@ -40,12 +39,7 @@ class _Numbers:
 
     def __init__(self, graph: onnx.ModelProto) -> None:
         self._graph = graph.graph
-        self._known = {each.name: numpy_helper.to_array(each) for each in self._graph.initializer}
-        for node in self._graph.node:
-            if node.op_type == "Constant" and node.attribute[0].name == "value":
-                self._known[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-            elif node.op_type == "Identity" and node.input[0] in self._known:
-                self._known[node.output[0]] = self._known[node.input[0]]  # of several alike, all but one
+        self._known = constants(graph)
 
     def __contains__(self, name: str) -> bool:
         return name in self._known
@@ -64,12 +58,12 @@ class _Numbers:
 def _turn_weights(graph: onnx.ModelProto, numbers: _Numbers) -> None:
     """A weight that is turned whenever it is read is turned in the file."""
     for turned in [each for each in graph.graph.node if each.op_type == "Transpose"]:
-        read = _maker(graph, turned.input[0])
+        read = makers(graph).get(turned.input[0])
         if read is None or read.op_type != "DequantizeLinear" or read.input[0] not in numbers:
             continue
-        order = next(iter(each.ints for each in turned.attribute if each.name == "perm"))
+        order = attributes(turned)["perm"]
         numbers.put(read.input[0], numbers[read.input[0]].transpose(order))
-        axis = list(order).index(_axis(read))
+        axis = order.index(_axis(read))
         del read.attribute[:]
         read.attribute.append(onnx.helper.make_attribute("axis", axis))
         read.output[0] = turned.output[0]
@@ -77,14 +71,13 @@ def _turn_weights(graph: onnx.ModelProto, numbers: _Numbers) -> None:
 
 
 def _biases(graph: onnx.ModelProto, numbers: _Numbers) -> None:
+    made_by = makers(graph)
     for node in list(graph.graph.node):
         if node.op_type not in {"Conv", "Gemm"} or len(node.input) < 3 or node.input[2] not in numbers:
             continue
-        taken, weight = _maker(graph, node.input[0]), _maker(graph, node.input[1])
-        if any(each is None or each.op_type != "DequantizeLinear" for each in (taken, weight)):
+        taken, weight = made_by.get(node.input[0]), made_by.get(node.input[1])
+        if taken is None or weight is None or {taken.op_type, weight.op_type} != {"DequantizeLinear"}:
             continue
-        assert taken is not None  # noqa: S101 - just asked
-        assert weight is not None  # noqa: S101
         # Where a channel's weights are all but 0, so is the step, and its bias would not fit.
         bias = numbers[node.input[2]].astype(np.float64)
         scales = numbers[taken.input[1]].astype(np.float64) * numbers[weight.input[1]]
@@ -95,14 +88,10 @@ def _biases(graph: onnx.ModelProto, numbers: _Numbers) -> None:
         numbers.put(f"{name}_steps", np.rint(bias / scales).clip(-_32_BITS, _32_BITS).astype(np.int32))
         inputs = [f"{name}_{each}" for each in ("steps", "scale", "zero")]
         made = onnx.helper.make_node("DequantizeLinear", inputs, [f"{name}_read"], f"{name}_read", axis=0)
-        graph.graph.node.insert(list(graph.graph.node).index(node), made)
+        put_before(graph, node, made)
         node.input[2] = made.output[0]
 
 
-def _maker(graph: onnx.ModelProto, name: str) -> onnx.NodeProto | None:
-    return next((node for node in graph.graph.node if name in node.output), None)
-
-
 def _axis(node: onnx.NodeProto) -> int:
-    found: Iterator[int] = (each.i for each in node.attribute if each.name == "axis")
-    return next(found, 1)
+    axis: int = attributes(node).get("axis", 1)
+    return axis

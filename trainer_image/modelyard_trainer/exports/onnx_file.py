@@ -38,17 +38,3 @@ def finish(graph: onnx.ModelProto, metadata: Mapping[str, str], path: Path) -> N
     onnx.helper.set_model_props(graph, dict(metadata))
     onnx.checker.check_model(graph, full_check=True)
     onnx.save(graph, str(path))
-
-
-def node_names(graph: onnx.ModelProto) -> list[str]:
-    """Names of its nodes."""
-    return [node.name for node in graph.graph.node]
-
-
-def forget_unused(graph: onnx.ModelProto) -> None:
-    """Leave out constants that nobody reads, in place."""
-    read = {name for node in graph.graph.node for name in node.input} | {each.name for each in graph.graph.output}
-    for each in [each for each in graph.graph.initializer if each.name not in read]:
-        graph.graph.initializer.remove(each)
-    for node in [each for each in graph.graph.node if each.op_type == "Constant" and each.output[0] not in read]:
-        graph.graph.node.remove(node)

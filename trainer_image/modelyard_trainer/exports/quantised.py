@@ -12,7 +12,7 @@ from onnxruntime.quantization import CalibrationMethod as Method
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from modelyard_trainer.dataset.model import Picture
-from modelyard_trainer.exports.onnx_file import node_names
+from modelyard_trainer.exports.graphs import node_names
 from modelyard_trainer.exports.subject import Images, Subject
 
 _QUANTISED = ("Conv", "Gemm", "MatMul")

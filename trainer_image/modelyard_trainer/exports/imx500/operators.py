@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from modelyard_trainer.exports.imx500.reading import constants
+from modelyard_trainer.exports.graphs import constants
 
 DESCRIPTION = "the IMX500's description (edge-mdt-tpc 1.3.0, TPC 6.0)"
 NAMED = {

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from modelyard_trainer.exports.imx500.reading import attributes, constants, makers, shapes
+from modelyard_trainer.exports.graphs import attributes, constants, makers, put_before, shapes
 
 
 class NearGelu(nn.Module):
@@ -86,7 +86,7 @@ def _means(graph: onnx.ModelProto) -> int:
         made = [onnx.helper.make_node("GlobalAveragePool", [node.input[0]], [whole], f"{node.name}/pool")]
         if whole != node.output[0]:
             made.append(onnx.helper.make_node("Flatten", [whole], [node.output[0]], f"{node.name}/flat", axis=1))
-        _put(graph, node, made)
+        _replace(graph, node, *made)
         count += 1
     return count
 
@@ -133,11 +133,9 @@ def _convolve(
         kernel_shape=list(weight.shape[2:]),
         **asked,
     )
-    _put(graph, node, [made])
+    _replace(graph, node, made)
 
 
-def _put(graph: onnx.ModelProto, node: onnx.NodeProto, others: list[onnx.NodeProto]) -> None:
-    place = list(graph.graph.node).index(node)
+def _replace(graph: onnx.ModelProto, node: onnx.NodeProto, *others: onnx.NodeProto) -> None:
+    put_before(graph, node, *others)
     graph.graph.node.remove(node)
-    for number, other in enumerate(others):
-        graph.graph.node.insert(place + number, other)

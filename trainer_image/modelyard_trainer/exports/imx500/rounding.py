@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from modelyard_trainer.exports.imx500.reading import constants, makers, readers
+from modelyard_trainer.exports.graphs import attributes, constants, makers, put_before, readers
 
 DOMAIN = "mct_quantizers"
 _VERSION = "1.7.0"
@@ -96,7 +96,7 @@ def with_rounding(graph: onnx.ModelProto, ranges: Mapping[str, Range]) -> None:
                 signed=1,
                 mctq_version=_VERSION,
             )
-            graph.graph.node.insert(list(graph.graph.node).index(node), made)
+            put_before(graph, node, made)
             node.input[1] = made.output[0]
     for name, seen in ranges.items():
         _round(graph, name, seen)
@@ -108,7 +108,7 @@ _AXES: dict[str, Callable[[onnx.NodeProto], int]] = {
     "Conv": lambda _node: 0,
     "ConvTranspose": lambda _node: 1,
     "MatMul": lambda _node: 1,
-    "Gemm": lambda node: 0 if any(each.name == "transB" and each.i for each in node.attribute) else 1,
+    "Gemm": lambda node: 0 if attributes(node).get("transB") else 1,
 }
 """Of a weight: which of its dimensions are the channels that it gives."""
 

@@ -12,11 +12,12 @@ from modelyard_api.export import Export
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from modelyard_trainer.dataset.model import Picture
+from modelyard_trainer.exports.graphs import forget_unused
 from modelyard_trainer.exports.imx500 import NotForImx500
 from modelyard_trainer.exports.imx500.operators import DESCRIPTION, not_named
 from modelyard_trainer.exports.imx500.replacing import with_equal_nodes, with_near_modules
 from modelyard_trainer.exports.imx500.rounding import Range, rounded_activations, with_rounding
-from modelyard_trainer.exports.onnx_file import forget_unused, traced
+from modelyard_trainer.exports.onnx_file import traced
 from modelyard_trainer.exports.subject import Images, Subject
 
 _MOST_NAMED = 8
