@@ -21,7 +21,6 @@ from modelyard_trainer.loop.freezing import Freezing, Stages, freezing_of
 from modelyard_trainer.loop.guard import NOBODY, NOTHING, Guard, Watch
 from modelyard_trainer.loop.history import History, Write
 from modelyard_trainer.loop.loader import EpochLoader, Pictures
-from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.loop.optimizer import build_optimizer
 from modelyard_trainer.loop.precision import Precision
 from modelyard_trainer.loop.reports import StepReports
@@ -150,8 +149,7 @@ def fit(
                 device=device,
             )
             del parts  # the average and the optimizer's state are of no use any more
-            with explain_memory(document.batch_size):
-                aware.run(quantised)
+            aware.run(quantised)
     return Fit(
         epochs=history.epochs,
         best_epoch=history.best_epoch,
@@ -236,8 +234,7 @@ class Parts:
             ranks=context.ranks,
         )
         try:
-            with explain_memory(context.document.batch_size):
-                loop.run(start)
+            loop.run(start)
         finally:
             loader.close()
 
