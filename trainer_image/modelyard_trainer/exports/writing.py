@@ -9,8 +9,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
+import onnx
 import torch
 from modelyard_api.export import ArtifactNaming, Calibration, Export, ExportFormat, Precision
 from modelyard_api.outcome import Reason
@@ -42,13 +44,28 @@ class Writing:
     wanted: Export
     path: Path
     training: Sequence[Picture]
-    """Pictures that int8 is calibrated with some of."""
     context: TaskContext
 
     @property
     def metadata(self) -> dict[str, str]:
         """What stands in the file."""
         return {**provenance(self.context.document), **self.subject.metadata(dynamic=self.wanted.dynamic)}
+
+    @property
+    def calibration(self) -> Calibration:
+        """How ranges are found where none were in training."""
+        return self.wanted.calibration or Calibration()
+
+    @cached_property
+    def calibration_pictures(self) -> tuple[Picture, ...]:
+        """The training pictures that they are taken from."""
+        return strided(self.training, self.calibration.pictures)
+
+    def tell(self, seen: int) -> None:
+        """Say how many of these were seen."""
+        self.context.progress.detail(
+            f"{self.path.name}: {seen} of {len(self.calibration_pictures)} calibration pictures"
+        )
 
 
 def export_all(context: TaskContext, subject: Subject, training: Sequence[Picture]) -> tuple[ExportedFile, ...]:
@@ -109,23 +126,12 @@ _WITH_WHAT = {ExportFormat.TENSORRT: "spec.resources.image with TensorRT and a G
 def _imx500(writing: Writing) -> Details:
     from modelyard_trainer.exports.imx500.variant import for_imx500  # noqa: PLC0415 - onnxruntime's tools take seconds
 
-    calibration = writing.wanted.calibration or Calibration()
-    pictures = strided(writing.training, calibration.pictures)
+    pictures = writing.calibration_pictures
     graph, details = for_imx500(
-        writing.subject,
-        writing.wanted,
-        pictures,
-        scratch=writing.context.scratch,
-        tell=_telling(writing, len(pictures)),
+        writing.subject, writing.wanted, pictures, scratch=writing.context.scratch, tell=writing.tell
     )
-    finish(graph, writing.metadata | {"precision": writing.wanted.precision.value}, writing.path)
+    _finish(writing, graph)
     return {"opset": writing.wanted.operators, "calibrationPictures": len(pictures), **details}
-
-
-def _telling(writing: Writing, pictures: int) -> Callable[[int], None]:
-    return lambda seen: writing.context.progress.detail(
-        f"{writing.path.name}: {seen} of {pictures} calibration pictures"
-    )
 
 
 def _tensorrt(writing: Writing) -> Details:
@@ -143,38 +149,58 @@ def _container(writing: Writing) -> Details:
 
 
 def _onnx(writing: Writing) -> Details:
-    from modelyard_trainer.exports.half import in_half  # noqa: PLC0415 - onnxruntime's tools take seconds
-    from modelyard_trainer.exports.quantised import quantised  # noqa: PLC0415
-
-    subject, wanted = writing.subject, writing.wanted
-    details: Details = {"opset": wanted.operators, "dynamic": wanted.dynamic}
+    wanted, details = writing.wanted, Details()
     if wanted.qat:
-        weights = QuantisedWeights.load(writing.context.results / QUANTISED)
-        graph = trained_in_8_bits(subject, wanted, weights, writing.path)
-        finish(graph, writing.metadata | {"precision": wanted.precision.value}, writing.path)
-        return details | {"qat": True, "epoch": weights.epoch, "layersInInt8": len(weights.scheme.layers)}
-    graph = traced(subject, subject.traceable(dynamic=wanted.dynamic), wanted, writing.path)
-    if wanted.precision is Precision.FP16:
-        graph = in_half(graph, subject.stays_float)
+        graph, details = _trained_in_8_bits(writing)
     elif wanted.precision is Precision.INT8:
-        calibration = wanted.calibration or Calibration()
-        pictures = strided(writing.training, calibration.pictures)
-        graph = quantised(
-            graph,
-            subject,
-            pictures,
-            calibration,
-            scratch=writing.context.scratch,
-            symmetric=wanted.format is ExportFormat.TENSORRT,
-            tell=_telling(writing, len(pictures)),
-        )
-        details |= {
-            "calibrationPictures": len(pictures),
-            "calibration": calibration.method.value,
-            "perChannel": calibration.per_channel,
-        }
-    finish(graph, writing.metadata | {"precision": wanted.precision.value}, writing.path)
-    return details
+        graph, details = _in_8_bits(writing)
+    elif wanted.precision is Precision.FP16:
+        graph = _in_half(writing)
+    else:
+        graph = _in_floats(writing)
+    _finish(writing, graph)
+    return {"opset": wanted.operators, "dynamic": wanted.dynamic, **details}
+
+
+def _in_floats(writing: Writing) -> onnx.ModelProto:
+    subject, wanted = writing.subject, writing.wanted
+    return traced(subject, subject.traceable(dynamic=wanted.dynamic), wanted, writing.path)
+
+
+def _in_half(writing: Writing) -> onnx.ModelProto:
+    from modelyard_trainer.exports.half import in_half  # noqa: PLC0415 - onnxruntime's tools take seconds
+
+    return in_half(_in_floats(writing), writing.subject.stays_float)
+
+
+def _in_8_bits(writing: Writing) -> tuple[onnx.ModelProto, Details]:
+    from modelyard_trainer.exports.quantised import quantised  # noqa: PLC0415 - onnxruntime's tools take seconds
+
+    calibration, pictures = writing.calibration, writing.calibration_pictures
+    graph = quantised(
+        _in_floats(writing),
+        writing.subject,
+        pictures,
+        calibration,
+        scratch=writing.context.scratch,
+        symmetric=writing.wanted.format is ExportFormat.TENSORRT,
+        tell=writing.tell,
+    )
+    return graph, {
+        "calibrationPictures": len(pictures),
+        "calibration": calibration.method.value,
+        "perChannel": calibration.per_channel,
+    }
+
+
+def _trained_in_8_bits(writing: Writing) -> tuple[onnx.ModelProto, Details]:
+    weights = QuantisedWeights.load(writing.context.results / QUANTISED)
+    graph = trained_in_8_bits(writing.subject, writing.wanted, weights, writing.path)
+    return graph, {"qat": True, "epoch": weights.epoch, "layersInInt8": len(weights.scheme.layers)}
+
+
+def _finish(writing: Writing, graph: onnx.ModelProto) -> None:
+    finish(graph, writing.metadata | {"precision": writing.wanted.precision.value}, writing.path)
 
 
 def _torchscript(writing: Writing) -> Details:
