@@ -14,7 +14,15 @@ from modelyard_trainer.dataset.coco import read_coco
 from modelyard_trainer.dataset.labels import LabelError, parse_labels
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects, Picture
 from modelyard_trainer.dataset.reading import Checked, Tell, Unchecked, check_all, nobody
-from modelyard_trainer.dataset.split import at_most, for_mode, is_by_seed, share_of, split_by_seed, told_of_split
+from modelyard_trainer.dataset.split import (
+    at_most,
+    for_mode,
+    is_by_seed,
+    parted,
+    share_of,
+    split_by_seed,
+    told_of_split,
+)
 from modelyard_trainer.dataset.yolo import label_of, read_layout
 from modelyard_trainer.errors import RunError
 
@@ -75,9 +83,8 @@ def check_dataset(
 
 
 def _with_validation(splits: Mapping[str, Sequence[str]], share: float, seed: int) -> dict[str, Sequence[str]]:
-    chosen = split_by_seed(splits["train"], share, seed)
-    training = [name for name in splits["train"] if name not in chosen]
-    return {**splits, "train": training, "val": [name for name in splits["train"] if name in chosen]}
+    validation, training = parted(splits["train"], split_by_seed(splits["train"], share, seed))
+    return {**splits, "train": training, "val": validation}
 
 
 def _yolo_reader(folder: Path, picture: str, classes: int) -> Reader:

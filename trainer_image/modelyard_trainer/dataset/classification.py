@@ -21,6 +21,7 @@ from modelyard_trainer.dataset.split import (
     for_mode,
     is_by_seed,
     lowest,
+    parted,
     share_of,
     split_by_seed,
     told_of_split,
@@ -133,13 +134,11 @@ def _sides(found: LabelledPictures, dataset: Dataset, test_split: float, seed: i
             sides[given.get(name, "train")].append(name)
         if test_split and sides["train"] and not sides["test"]:
             chosen = set(lowest(sides["train"], round(len(sides["train"]) * test_split), seed, salt="test"))
-            sides["test"] = [name for name in sides["train"] if name in chosen]
-            sides["train"] = [name for name in sides["train"] if name not in chosen]
+            sides["test"], sides["train"] = parted(sides["train"], chosen)
         if sides["train"] and not sides["val"]:
             # Of what the test has left, so many that they are the wanted share of all.
             picked = split_by_seed(sides["train"], dataset.validation_split / (1 - test_split), seed)
-            sides["val"] = [name for name in sides["train"] if name in picked]
-            sides["train"] = [name for name in sides["train"] if name not in picked]
+            sides["val"], sides["train"] = parted(sides["train"], picked)
     sides = for_mode(sides, mode)
     wanted = {"train": mode is Mode.TRAIN, "val": True, "test": mode is Mode.TRAIN and test_split > 0}
     for side, names_there in sides.items():

@@ -15,7 +15,7 @@ from modelyard_trainer.dataset.image_folder import read_image_folder
 from modelyard_trainer.dataset.labelled import SIDES, Labelled, untrained
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects
 from modelyard_trainer.dataset.reading import Tell, Unchecked, check_all, nobody
-from modelyard_trainer.dataset.split import at_most, for_mode, is_by_seed, lowest, share_of, told_of_split
+from modelyard_trainer.dataset.split import at_most, for_mode, is_by_seed, lowest, parted, share_of, told_of_split
 from modelyard_trainer.errors import RunError
 
 _FEWEST = 2
@@ -137,8 +137,7 @@ def _sides(
             identities.setdefault(each.label, []).append(each.name)
     if not sides["val"]:
         chosen = {name for names in identities.values() for name in _set_aside(names, share, seed)}
-        sides["val"] = sorted(chosen)
-        sides["train"] = [name for name in sides["train"] if name not in chosen]
+        sides["val"], sides["train"] = parted(sides["train"], chosen)
     return {side: sorted(names) for side, names in sides.items()}
 
 

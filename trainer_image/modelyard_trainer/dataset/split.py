@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 
 from modelyard_api.model import Mode
 from modelyard_api.outcome import Reason
@@ -35,6 +35,11 @@ def split_by_seed(names: Sequence[str], share: float, seed: int) -> frozenset[st
 def lowest(names: Sequence[str], count: int, seed: int, *, salt: str) -> list[str]:
     """The `count` names whose hash is smallest. Another `salt` makes another, independent choice."""
     return sorted(names, key=lambda name: _digest(salt, seed, name))[:count]
+
+
+def parted(names: Sequence[str], chosen: Container[str]) -> tuple[list[str], list[str]]:
+    """The names that are chosen and those that are not, each in their order."""
+    return [name for name in names if name in chosen], [name for name in names if name not in chosen]
 
 
 def _digest(salt: str, seed: int, name: str) -> bytes:
