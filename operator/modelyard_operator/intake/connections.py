@@ -7,7 +7,6 @@ Those that have not agreed on TLS yet are not seen here; the server gives them u
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
@@ -26,7 +25,6 @@ class Connections:
     def __init__(self, most: int = 1000, most_of_one: int = 100, first_request: float = 15) -> None:
         self._most, self._most_of_one = most, most_of_one
         self.first_request = first_request
-        self._by_address: Counter[str] = Counter()
         self._silent: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}
         self._address: dict[asyncio.BaseTransport, str] = {}
 
@@ -49,10 +47,9 @@ class Connections:
         """Whether there is room for one more; counted if so, until it is `gone`."""
         peer = transport.get_extra_info("peername")
         address = str(peer[0]) if peer else ""
-        if self.open >= self._most or self._by_address[address] >= self._most_of_one:
+        if self.open >= self._most or list(self._address.values()).count(address) >= self._most_of_one:
             CONNECTIONS_REFUSED.inc()
             return False
-        self._by_address[address] += 1
         self._address[transport] = address
         CONNECTIONS.set(self.open)
         loop = asyncio.get_running_loop()
@@ -62,9 +59,7 @@ class Connections:
     def gone(self, transport: asyncio.Transport) -> None:
         """An admitted connection has ended."""
         self.heard(transport)
-        # A transport that is closed does not know its peer any more.
-        self._by_address[self._address.pop(transport)] -= 1
-        self._by_address += Counter()
+        del self._address[transport]
         CONNECTIONS.set(self.open)
 
 
