@@ -33,6 +33,18 @@ def _offline(tmp_path_factory: pytest.TempPathFactory) -> None:
     prepare(tmp_path_factory.mktemp("ultralytics"), threads=2)
 
 
+def test_prepared_for_fewer_threads_ultralytics_takes_no_more(tmp_path: Path) -> None:
+    # It sets torch's threads itself for a device that is the CPU. A forked rank that then had more threads than one
+    # waited for ever for those that its parent had had.
+    from ultralytics.utils.torch_utils import select_device  # noqa: PLC0415 - only after `prepare`
+
+    prepare(tmp_path, threads=1)
+    select_device("cpu")
+    found = torch.get_num_threads()
+    prepare(tmp_path, threads=2)
+    assert (found, torch.get_num_threads()) == (1, 2)
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> CheckedDataset:
     return check(make_dataset(tmp_path / "data"))

@@ -22,7 +22,7 @@ _log = logging.getLogger("modelyard.ultralytics")
 def prepare(scratch: Path, threads: int) -> None:
     """Make `import ultralytics` harmless in this process: settings below `scratch`, `threads` CPU threads.
 
-    Calling it again changes nothing.
+    Calling it again changes the number of threads and nothing else.
     """
     silence(scratch, threads)
     folder = scratch / "ultralytics"
@@ -36,7 +36,8 @@ def prepare(scratch: Path, threads: int) -> None:
     }
     if "ultralytics" not in sys.modules:
         _provide_fonts(folder / "Ultralytics")
-        _import(threads)
+        _import()
+    _limit(threads)
 
 
 def _provide_fonts(folder: Path) -> None:
@@ -49,23 +50,28 @@ def _provide_fonts(folder: Path) -> None:
         shutil.copyfile(font, folder / name)
 
 
-def _import(threads: int) -> None:
-    import torch  # noqa: PLC0415 - seconds
+def _import() -> None:
     from ultralytics import settings  # noqa: PLC0415 - seconds
-    from ultralytics.data import base, dataset  # noqa: PLC0415
-    from ultralytics.utils import LOGGER, callbacks, torch_utils  # noqa: PLC0415
+    from ultralytics.utils import LOGGER, callbacks  # noqa: PLC0415
 
     settings.update(dict.fromkeys((*_INTEGRATIONS, *_SILENT), False))
     # Each trainer, validator and exporter would add them by itself, settings or not: usage events and a platform.
     callbacks.add_integration_callbacks = _none
-    # It counts the machine's cores and leaves one free: one thread of two.
-    for module in (base, dataset, torch_utils):
-        module.NUM_THREADS = threads
-    torch.set_num_threads(threads)
     LOGGER.handlers.clear()
     LOGGER.addHandler(_Relay())
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False
+
+
+def _limit(threads: int) -> None:
+    import torch  # noqa: PLC0415 - seconds
+    from ultralytics.data import base, dataset  # noqa: PLC0415
+    from ultralytics.utils import torch_utils  # noqa: PLC0415
+
+    # It counts the machine's cores and leaves one free, one thread of two; and sets torch's again before it trains.
+    for module in (base, dataset, torch_utils):
+        module.NUM_THREADS = threads
+    torch.set_num_threads(threads)
 
 
 def _none(_instance: object) -> None:

@@ -100,6 +100,7 @@ class DetectionTask:
 
     def fitted(self, data: CheckedDataset, device: str, notices: tuple[str, ...]) -> Fit:
         """What `fit` is in the first rank, or in one process alone."""
+        prepare(self._context.scratch, self._context.cpus)  # fewer where there are several
         from modelyard_trainer.loop.guard import Guard, Watch  # noqa: PLC0415
         from modelyard_trainer.tasks.detection.adopt import begin_detector  # noqa: PLC0415 - imports torch
 
