@@ -12,13 +12,13 @@ that `minImagesPerIdentity` has something to leave out. The same arguments and P
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageEnhance
 
 from examples.animals.stamps import photographs
+from examples.folders import begin, write_checksums
 
 FEW = 4
 """Pictures of every sixth animal."""
@@ -46,17 +46,13 @@ def make(folder: Path, identities: int | None = None, pictures: int = 16, size: 
         pictures: of each, but of every sixth only FEW.
         size: side of a picture in pixels.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise SystemExit(f"{folder} is not empty")
-    sums = []
+    begin(folder)
     for number, (name, animal) in enumerate(_animals()[:identities]):
         (folder / name).mkdir()
         for view in range(FEW if number % 6 == 5 else pictures):
             path = folder / name / f"{view:02d}.jpg"
             _view(animal, size, np.random.default_rng((number, view))).save(path, quality=92)
-            sums.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n")
-    (folder / "SHA256SUMS").write_text("".join(sorted(sums, key=lambda line: line.split()[1])))
+    write_checksums(folder)
 
 
 def _animals() -> list[tuple[str, Image.Image]]:

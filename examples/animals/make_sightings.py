@@ -12,7 +12,6 @@ arguments and Pillow give the same bytes.
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
 from examples.animals.stamps import photographs
+from examples.folders import begin, write_checksums
 
 CAMERAS = 6
 TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
@@ -59,18 +59,14 @@ def make(
         skip: how many of the photographs are left out before the first one.
         duke: names as in DukeMTMC-reID, such as 0001_c1_f0000001.jpg.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise SystemExit(f"{folder} is not empty")
+    begin(folder)
     animals = _animals(skip, individuals + 4)
-    sums = []
     for number, sighting in enumerate(_sightings(individuals, pictures)):
         path = folder / sighting.side / sighting.file_name(duke)
         path.parent.mkdir(exist_ok=True)
         draw = np.random.default_rng((number, sighting.camera))
         _view(animals[sighting.animal], (height, height // 2), sighting.camera, draw).save(path, quality=92)
-        sums.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n")
-    (folder / "SHA256SUMS").write_text("".join(sorted(sums, key=lambda line: line.split()[1])))
+    write_checksums(folder)
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,19 @@
 1,797 scans of 8 x 8 pixels (UCI ML hand-written digits), enlarged to PNGs, so that nothing is downloaded. The same
 arguments give the same bytes.
 
-    python examples/digits/make_folders.py /tmp/digits
+    python -m examples.digits.make_folders /tmp/digits
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
+
+from examples.folders import begin, write_checksums
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _BRIGHTEST = 16
@@ -38,18 +39,14 @@ def make(folder: Path, images: int = 1797, size: int = 32) -> None:
         images: how many pictures, at most 1797.
         size: side of a picture in pixels.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise SystemExit(f"{folder} is not empty")
+    begin(folder)
     digits = load_digits()
-    sums = []
     for number, (scan, label) in enumerate(zip(digits.images[:images], digits.target[:images], strict=True)):
         pixels = (scan * (255 / _BRIGHTEST)).astype(np.uint8)
         path = folder / NAMES[label] / f"{number:04d}.png"
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC).save(path)
-        sums.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n")
-    (folder / "SHA256SUMS").write_text("".join(sorted(sums, key=lambda line: line.split()[1])))
+    write_checksums(folder)
 
 
 if __name__ == "__main__":

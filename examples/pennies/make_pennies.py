@@ -14,7 +14,6 @@ field `view` says which. The same arguments and Pillow give the same bytes.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from examples.animals.stamps import stamps
+from examples.folders import begin, write_checksums
 
 FIRST_YEAR, LAST_YEAR = 1909, 2024
 MINTS = ("D", "S", "P", "")
@@ -97,9 +97,7 @@ def make(folder: Path, upright: int = 400, turned: int = 400, reverses: int = 60
         reverses: of each of the four.
         years: how many different ones are struck, of the 116 that there are.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise SystemExit(f"{folder} is not empty")
+    begin(folder)
     for name in ("data", "metadata"):
         (folder / name).mkdir()
     photographs = {name: _photograph(file) for name, file in {"obverse": OBVERSE, **REVERSES}.items()}
@@ -113,11 +111,7 @@ def make(folder: Path, upright: int = 400, turned: int = 400, reverses: int = 60
         regions[coin.uid] = found
     _write(folder / "metadata" / "metadata.json", [coin.row() for coin in coins])
     _write(folder / "metadata" / "roi_coordinates.json", regions)
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n" for path in paths
-    ]
-    (folder / "SHA256SUMS").write_text("".join(lines))
+    write_checksums(folder)
 
 
 def _coins(upright: int, turned: int, reverses: int, years: int) -> Iterator[Coin]:

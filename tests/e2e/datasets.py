@@ -6,10 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from modelyard_api.layout import CHECKSUMS
-from modelyard_trainer.files import files_below, format_checksums, sha256
-
 from examples.digits.make_dataset import make
+from examples.folders import write_checksums
 
 SMALL_IMAGES = 60
 Change = Callable[[Path], object]
@@ -26,9 +24,7 @@ def spoilt(sound: Path, folder: Path, change: Change, *, summed: bool = True) ->
     shutil.copytree(sound, folder)
     change(folder)
     if summed:
-        files = [path for path in files_below(folder) if path.name != CHECKSUMS]
-        digests = {path.relative_to(folder).as_posix(): sha256(path) for path in files}
-        (folder / CHECKSUMS).write_text(format_checksums(digests))
+        write_checksums(folder)
     return folder
 
 

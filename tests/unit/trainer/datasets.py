@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from modelyard_api.run_document import RunDocument
-from modelyard_trainer.files import files_below, format_checksums, sha256
 from PIL import Image
+
+from examples.folders import write_checksums
 
 CLASSES = ("cat", "dog")
 
@@ -28,15 +29,8 @@ def make_dataset(folder: Path, pictures: int = 10, size: int = 64, seed: int = 0
         box = [(left + side / 2) / size, (top + side / 2) / size, side / size, side / size]
         (folder / "labels" / f"{number:03d}.txt").write_text(f"{label} {' '.join(f'{v:.6f}' for v in box)}\n")
     (folder / "data.yaml").write_text("train: images\nnames: [cat, dog]\n")
-    write_sums(folder)
+    write_checksums(folder)
     return folder
-
-
-def write_sums(folder: Path) -> None:
-    """SHA256SUMS over all that is in the folder now."""
-    sums = folder / "SHA256SUMS"
-    sums.unlink(missing_ok=True)
-    sums.write_text(format_checksums({p.relative_to(folder).as_posix(): sha256(p) for p in files_below(folder)}))
 
 
 def run_document(**changes: object) -> RunDocument:

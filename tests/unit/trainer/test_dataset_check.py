@@ -19,7 +19,8 @@ from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress
 from PIL import Image
 
-from tests.unit.trainer.datasets import make_dataset, write_sums
+from examples.folders import write_checksums
+from tests.unit.trainer.datasets import make_dataset
 
 
 def check(folder: Path, layout: DatasetFormat = DatasetFormat.YOLO, fraction: float = 1.0) -> CheckedDataset:
@@ -180,7 +181,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
 def test_a_bad_data_set_is_refused_with_file_and_line(case: Case, dataset_folder: Path) -> None:
     case.damage(dataset_folder)
-    write_sums(dataset_folder)
+    write_checksums(dataset_folder)
 
     with pytest.raises(RunError) as refused:
         check(dataset_folder)
@@ -192,7 +193,7 @@ def test_a_bad_data_set_is_refused_with_file_and_line(case: Case, dataset_folder
 
 def test_the_first_of_several_errors_says_how_many_more_there_are(dataset_folder: Path) -> None:
     two_bad_files(dataset_folder)
-    write_sums(dataset_folder)
+    write_checksums(dataset_folder)
     with pytest.raises(RunError, match=r"\(and 1 more files are wrong\)"):
         check(dataset_folder)
 
@@ -254,7 +255,7 @@ def test_splits_of_the_data_set_itself_are_kept(dataset_folder: Path) -> None:
     (dataset_folder / "data.yaml").write_text(
         "path: /home/somebody/dataset\ntrain: images/train\nval: images/val\nnames: {0: cat, 1: dog}\n"
     )
-    write_sums(dataset_folder)
+    write_checksums(dataset_folder)
     data = check(dataset_folder)
     assert not data.split_by_seed
     assert [p.name for p in data.validation] == ["images/val/008.jpg", "images/val/009.jpg"]
@@ -264,7 +265,7 @@ def test_splits_of_the_data_set_itself_are_kept(dataset_folder: Path) -> None:
 def test_repeated_lines_and_background_are_told(dataset_folder: Path) -> None:
     (dataset_folder / "labels" / "000.txt").write_text("0 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.2 0.2\n")
     (dataset_folder / "labels" / "001.txt").unlink()
-    write_sums(dataset_folder)
+    write_checksums(dataset_folder)
     data = check(dataset_folder)
     assert data.notices == (
         "1 label lines repeat a line of the same file and were left out",
@@ -274,7 +275,7 @@ def test_repeated_lines_and_background_are_told(dataset_folder: Path) -> None:
 
 def test_outlines_become_boxes_and_are_kept(dataset_folder: Path) -> None:
     (dataset_folder / "labels" / "000.txt").write_text("1 0.25 0.25 0.75 0.25 0.75 0.5\n")
-    write_sums(dataset_folder)
+    write_checksums(dataset_folder)
     data = check(dataset_folder)
     picture = next(p for p in data.pictures if p.name == "images/000.jpg")
     assert picture.objects.boxes.tolist() == [[0.5, 0.375, 0.5, 0.25]]
@@ -285,7 +286,7 @@ def test_a_turned_photograph_has_its_upright_size(dataset_folder: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (100, 40)).save(dataset_folder / "images" / "000.jpg", exif=exif)
-    write_sums(dataset_folder)
+    write_checksums(dataset_folder)
     picture = next(p for p in check(dataset_folder).pictures if p.name == "images/000.jpg")
     assert (picture.width, picture.height) == (40, 100)
 
@@ -304,7 +305,7 @@ def coco(folder: Path, **changes: object) -> Path:
         ],
     }
     (folder / "annotations" / "instances.json").write_text(json.dumps(content | changes))
-    write_sums(folder)
+    write_checksums(folder)
     return folder
 
 
@@ -347,7 +348,7 @@ def test_a_coco_annotation_of_another_kind_is_the_datas_fault(annotation: object
     folder = coco(dataset_folder)
     file = folder / "annotations" / "instances.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"annotations": [annotation]}))
-    write_sums(folder)
+    write_checksums(folder)
     with pytest.raises(RunError, match=r"annotations/instances.json") as refused:
         check(folder, DatasetFormat.COCO)
     assert refused.value.reason is Reason.LABEL_INVALID
@@ -355,7 +356,7 @@ def test_a_coco_annotation_of_another_kind_is_the_datas_fault(annotation: object
 
 def test_a_split_that_names_a_picture_for_a_list_is_refused(dataset_folder: Path) -> None:
     (dataset_folder / "data.yaml").write_text("names: [cat, dog]\ntrain: images/000.jpg\n")
-    write_sums(dataset_folder)
+    write_checksums(dataset_folder)
     with pytest.raises(RunError, match=r"images/000.jpg is not a text file") as refused:
         check(dataset_folder)
     assert refused.value.reason is Reason.DATASET_INVALID
@@ -372,7 +373,7 @@ def test_a_split_that_names_a_picture_for_a_list_is_refused(dataset_folder: Path
 def test_coco_that_cannot_be_read_says_where_and_why(dataset_folder: Path, text: str, said: str) -> None:
     folder = coco(dataset_folder)
     (folder / "annotations" / "instances.json").write_text(text)
-    write_sums(folder)
+    write_checksums(folder)
     with pytest.raises(RunError, match=f"annotations/instances.json{said}"):
         check(folder, DatasetFormat.COCO)
 
