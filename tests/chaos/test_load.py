@@ -62,7 +62,7 @@ async def ends_right(lane: Lane, run: DrawnRun, *, alone: bool) -> None:
     await lane.live(run.name, run.life, *run.faults, seconds=_LONGEST_LIFE)
     status = lane.witness.status(run.name)
     if run.phase is not None:
-        assert (status["phase"], status["reason"]) == (run.phase, run.reason), status
+        assert (status["phase"], status["reason"]) == (run.phase, run.reason), json.dumps(status)
     assert lane.witness.offences(run.name) == []
     for fault in set(run.faults) & set(lane.proxy.faults):
         # The write that it was for never came.

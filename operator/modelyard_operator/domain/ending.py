@@ -78,11 +78,6 @@ def ending_of(attempt: Attempt, job: ObservedJob | None, pod: ObservedPod | None
     return None
 
 
-def names_exit_code(job: ObservedJob) -> bool:
-    """Whether the Job says that it failed by what its trainer ended with: its pod is there, and knows more."""
-    return job.outcome is not None and _EXIT_CODE_IN_JOB.search(job.outcome_message) is not None
-
-
 def _ending_of_pod(attempt: Attempt, pod: ObservedPod, job: ObservedJob | None) -> Ending:
     termination = pod.terminated
     last_words = read_last_words(termination, attempt.number)

@@ -412,14 +412,32 @@ class TestLost:
         world.pod_exits(10, last_words(Reason.DATASET_EMPTY, "no pictures")).looked_at()
         assert (world.status.attempts[0].reason, world.status.message) == (Reason.DATASET_EMPTY, "no pictures")
 
+    def test_the_last_epoch_is_waited_for_too_where_the_job_names_no_exit_code(self) -> None:
+        """It was forgotten, and with it that the run had come forward: later interruptions cost retries."""
+        world = a_run().begun().pod_running().looked_at()
+        pod = world.pods[1]
+        world.pod_gone().job_ends("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+        assert world.decide().status == world.status
+        world.pods[1] = pod
+        world.pod_exits(1, last_words(Reason.INTERNAL_ERROR, epoch=3)).looked_at()
+        attempt = world.status.attempts[0]
+        assert (attempt.reason, attempt.epoch) == (Reason.INTERNAL_ERROR, 3)
+
+    def test_what_was_published_is_waited_for_where_the_job_is_complete(self) -> None:
+        uri = "s3://models/x/"
+        world = a_run().begun().pod_running().looked_at().job_ends("Complete")
+        assert world.decide().status == world.status
+        world.pod_exits(0, last_words(Reason.COMPLETED, artifacts_uri=uri)).looked_at()
+        assert (world.status.phase, world.status.artifacts_uri) == (Phase.COMPLETE, uri)
+
     def test_a_job_whose_pod_is_gone_still_names_the_disruption(self) -> None:
         message = "Pod vision/x has condition DisruptionTarget matching FailJob rule at index 1"
         world = a_run().begun().pod_running().heard(epoch=1).looked_at()
-        world.pod_gone().job_ends("Failed", "PodFailurePolicy", message).looked_at()
+        world.pod_gone().job_ends("Failed", "PodFailurePolicy", message).later(seconds=10).looked_at()
         assert (world.status.attempts[0].reason, world.status.retries) == (Reason.INTERRUPTED, 0)
 
     def test_a_complete_job_whose_pod_is_gone_is_complete(self) -> None:
-        world = a_run().begun().pod_running().pod_gone().job_ends("Complete").looked_at()
+        world = a_run().begun().pod_running().pod_gone().job_ends("Complete").later(seconds=10).looked_at()
         assert world.status.phase is Phase.COMPLETE
         assert world.condition(ConditionType.ARTIFACTS_UPLOADED).status is UNKNOWN
 
@@ -489,7 +507,7 @@ class TestStopping:
 
     def test_a_job_that_exceeded_its_deadline_unseen_fails_the_run(self) -> None:
         world = a_run(recovery={"activeDeadline": "1h"}).begun().pod_running().pod_gone()
-        world.job_ends("Failed", "DeadlineExceeded").looked_at()
+        world.job_ends("Failed", "DeadlineExceeded").later(seconds=10).looked_at()
         assert (world.status.phase, world.status.reason) == (Phase.FAILED, Reason.ACTIVE_DEADLINE_EXCEEDED)
 
     def test_a_trainer_that_was_heard_and_stands_still_is_restarted(self) -> None:

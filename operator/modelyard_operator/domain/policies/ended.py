@@ -10,7 +10,7 @@ from modelyard_api.status import Attempt, Phase
 
 from modelyard_operator.domain.advice import ends_here, goes_on, recommendations
 from modelyard_operator.domain.decision import DeleteJob
-from modelyard_operator.domain.ending import Ending, Verdict, ending_of, names_exit_code, stopped
+from modelyard_operator.domain.ending import Ending, Verdict, ending_of, stopped
 from modelyard_operator.domain.pacing import counts, retry_delay
 from modelyard_operator.domain.sighting import with_sightings
 from modelyard_operator.domain.situation import Course, Situation
@@ -22,12 +22,12 @@ _BETWEEN_LOOKS = timedelta(seconds=1)
 
 
 def wait_for_last_words(situation: Situation) -> Course | None:
-    """A Job that names its trainer's exit code before the pod shows it: what the trainer said stands in the pod alone.
+    """A Job that has ended before its pod is seen to have: what the trainer said stands in the pod alone.
 
     What is listed may lag behind what is watched. After that it is taken for deleted.
     """
     attempt, job, pod = situation.open_attempt, situation.job, situation.pod
-    if attempt is None or job is None or not names_exit_code(job) or (pod is not None and pod.finished):
+    if attempt is None or job is None or job.outcome is None or (pod is not None and pod.finished):
         return None
     left = (job.outcome_at or situation.now) + _LAST_WORDS_WITHIN - situation.now
     if left <= timedelta(0):
