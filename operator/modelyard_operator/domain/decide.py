@@ -19,6 +19,7 @@ POLICIES: tuple[Policy, ...] = (
     outset.leave_the_deleted,
     outset.leave_the_finished,
     outset.refuse_the_unreadable,
+    waiting.discard_a_job_of_another_spec,
     # An attempt in flight
     ended.wait_for_last_words,
     ended.note_the_end,
@@ -31,7 +32,6 @@ POLICIES: tuple[Policy, ...] = (
     stopping.stop_the_stalled,
     going.follow_the_attempt,
     # None in flight
-    waiting.discard_a_job_of_another_spec,
     waiting.wait_while_suspended,
     waiting.wait_for_approval,
     waiting.wait_for_the_named_run,

@@ -69,6 +69,25 @@ class TestFirstVisit:
         assert world.status.phase is then
         assert [job.generation for job in world.jobs.values()] == ([2] if then is Phase.STARTING else [])
 
+    def test_whoever_noted_the_attempt_without_having_seen_a_job_of_an_older_spec_makes_it_anew(self) -> None:
+        """It was adopted where the new one was to be created, and trained what was asked for before the edit."""
+        world = a_run().looked_at().edited(training={"epochs": 7}).later(minutes=2)
+        older = world.jobs.pop(1)
+        world.looked_at()
+        assert [attempt.job_uid for attempt in world.status.attempts] == [None]
+        world.jobs[1] = older
+        assert world.decide().actions == (DeleteJob(older.name, older.uid),)
+        assert [attempt.ended_at for attempt in world.looked_at().status.attempts] == [None]
+        world.job_gone().looked_at().looked_at()
+        assert (world.jobs[1].generation, world.status.attempts[0].job_uid) == (2, world.jobs[1].uid)
+
+    def test_an_edit_in_flight_takes_no_job_away_that_was_never_noted(self) -> None:
+        world = a_run().later(minutes=2).looked_at()
+        assert [attempt.job_uid for attempt in world.status.attempts] == [None]
+        world.edited(recovery={"ttlAfterFinished": "2h"}).looked_at()
+        assert [attempt.job_uid for attempt in world.status.attempts] == ["job-1"]
+        assert not world.jobs[1].deleting
+
     def test_every_condition_is_set_as_unknown_where_nothing_is_known(self) -> None:
         world = a_run().begun()
         found = {condition.type: condition.status for condition in world.status.conditions}

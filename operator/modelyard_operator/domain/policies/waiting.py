@@ -85,13 +85,18 @@ def wait_before_retry(situation: Situation) -> Course | None:
 
 
 def discard_a_job_of_another_spec(situation: Situation) -> Course | None:
-    """The spec was edited after the first Job was made from it and before any attempt stood in status."""
-    job, generation = _unrecorded_job(situation), situation.observed.run.generation
-    if job is None or job.generation in (None, generation):
+    """The spec was edited after the first Job was made from it and before its attempt stood in status.
+
+    Whoever noted the attempt may not have seen that Job, and have met it where it was to create its own.
+    """
+    job, attempt = _unrecorded_job(situation), situation.open_attempt
+    # Once the attempt stands in status what it trains is fixed: what is edited later may be, in flight.
+    made_of = situation.observed.run.generation if attempt is None else situation.status.observed_generation
+    if job is None or job.generation is None or job.generation >= made_of:
         return None
     message = f"the spec was changed while Job {job.name} was created; another is made once this one is gone"
     actions = () if job.deleting else (DeleteJob(job.name, job.uid),)
-    return Course(Phase.PENDING, "SpecChanged", message, actions=actions)
+    return Course(Phase.PENDING if attempt is None else Phase.STARTING, "SpecChanged", message, actions=actions)
 
 
 def create_the_first_job(situation: Situation) -> Course | None:
@@ -134,8 +139,9 @@ def _next_attempt(situation: Situation) -> Attempt:
 
 
 def _unrecorded_job(situation: Situation) -> ObservedJob | None:
-    """The first attempt's Job, where it is there before its attempt stands in status."""
-    if situation.status.attempts:
+    """The first attempt's Job, where status does not tell of it yet."""
+    latest = situation.latest
+    if latest is not None and (latest.number > 1 or latest.ended_at is not None or latest.job_uid is not None):
         return None
     run = situation.observed.run
     return next((job for job in situation.observed.jobs if job.owner_uid == run.uid and job.attempt == 1), None)
