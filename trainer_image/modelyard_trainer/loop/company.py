@@ -85,6 +85,10 @@ class Company:
         self._changed, self._over = threading.Condition(), threading.Event()
         self._processes: list[BaseProcess] = []
         self._lines: list[Connection] = []
+        self._silent: set[int] = set()
+        """Ranks whose line has ended."""
+        self._told: set[int] = set()
+        """Ranks that have said why they end."""
         self._watcher = threading.Thread(target=self._watch, name="ranks", daemon=True)
 
     @contextmanager
@@ -184,23 +188,22 @@ class Company:
 
     def _watch(self) -> None:
         """Take down what they say, and how they end where they should not."""
-        left, silent, told = dict(enumerate(self._processes, 1)), set[int](), set[int]()
+        left = dict(enumerate(self._processes, 1))
         while left and not self._over.is_set():
-            lines = {self._lines[rank - 1]: rank for rank in left if rank not in silent}
+            lines = {self._lines[rank - 1]: rank for rank in left if rank not in self._silent}
             for line in wait(list(lines), timeout=_LOOK_EVERY) if lines else ():
-                self._take(line, lines[line], silent, told)  # type: ignore[arg-type, index]
-            if len(silent) == len(left):
+                self._take(line, lines[line])  # type: ignore[arg-type, index]
+            if not lines:
                 self._over.wait(_LOOK_EVERY)
             for rank, process in list(left.items()):
                 if (code := process.exitcode) is not None:
                     del left[rank]
-                    self._ended(rank, code, silent, told)
+                    self._ended(rank, code)
 
-    def _ended(self, rank: int, code: int, silent: set[int], told: set[int]) -> None:
+    def _ended(self, rank: int, code: int) -> None:
         line = self._lines[rank - 1]
-        while rank not in silent and line.poll():
-            self._take(line, rank, silent, told)
-        silent.discard(rank)
+        while rank not in self._silent and line.poll():
+            self._take(line, rank)
         if code == -signal.SIGKILL:
             self._failed(
                 Failure(
@@ -212,19 +215,19 @@ class Company:
         elif code < 0:
             ended = f"the process of rank {rank} ended by {signal.Signals(-code).name}"
             self._failed(Failure(Reason.INTERNAL_ERROR, ended))
-        elif code and rank not in told:
+        elif code and rank not in self._told:
             ended = f"the process of rank {rank} ended with exit code {code} and did not say why; its log may"
             self._failed(Failure(Reason.INTERNAL_ERROR, ended))
 
-    def _take(self, line: Connection, rank: int, silent: set[int], told: set[int]) -> None:
+    def _take(self, line: Connection, rank: int) -> None:
         """What a rank says: that it is ready, or why it ends."""
         try:
             said = line.recv()
         except (OSError, EOFError):
-            silent.add(rank)
+            self._silent.add(rank)
             return
         if said != _READY:
-            told.add(rank)
+            self._told.add(rank)
             self._failed(said)
             return
         with self._changed:
