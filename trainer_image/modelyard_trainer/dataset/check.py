@@ -13,7 +13,7 @@ from modelyard_api.spec import DatasetFormat
 from modelyard_trainer.dataset.coco import read_coco
 from modelyard_trainer.dataset.labels import LabelError, parse_labels
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects, Picture
-from modelyard_trainer.dataset.reading import Checked, Tell, Unchecked, check_all, nobody
+from modelyard_trainer.dataset.reading import Checked, Reader, Tell, Unchecked, check_all, nobody
 from modelyard_trainer.dataset.split import (
     at_most,
     for_mode,
@@ -25,9 +25,6 @@ from modelyard_trainer.dataset.split import (
 )
 from modelyard_trainer.dataset.yolo import label_of, read_layout
 from modelyard_trainer.errors import RunError
-
-Reader = Callable[[int, int], tuple[Objects, int]]
-"""Finds a picture's objects, and how many lines repeat one, once its width and height are known."""
 
 
 def check_dataset(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from modelyard_api.classification import Classification
@@ -14,7 +14,7 @@ from modelyard_api.spec import Dataset, DatasetFormat
 from modelyard_trainer.dataset.image_folder import read_image_folder
 from modelyard_trainer.dataset.labelled import SIDES, Labelled, LabelledPictures, shown, untrained
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects, Picture
-from modelyard_trainer.dataset.reading import Tell, Unchecked, check_all, nobody
+from modelyard_trainer.dataset.reading import Reader, Tell, Unchecked, check_all, nobody
 from modelyard_trainer.dataset.split import (
     at_most,
     draw_of,
@@ -165,8 +165,8 @@ def _side(draw: float, test: float, validation: float) -> str:
     return "val" if draw < test + validation else "train"
 
 
-def _object(labelled: Labelled, number: int) -> Callable[[int, int], tuple[Objects, int]]:
-    """The one object of a picture whose size is known."""
+def _object(labelled: Labelled, number: int) -> Reader:
+    """The one object of a picture."""
 
     def read(width: int, height: int) -> tuple[Objects, int]:
         left, top, right, bottom = labelled.box or (0, 0, width, height)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from modelyard_trainer.dataset.json_text import parse_json
 from modelyard_trainer.dataset.model import Objects
+from modelyard_trainer.dataset.reading import Reader
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import is_below
 
@@ -53,7 +54,7 @@ class CocoDataset:
     """Picture to what is in it."""
     notices: tuple[str, ...] = ()
 
-    def reader(self, name: str) -> Callable[[int, int], tuple[Objects, int]]:
+    def reader(self, name: str) -> Reader:
         """How the objects of picture `name` are made from its width and height."""
 
         def read(width: int, height: int) -> tuple[Objects, int]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
 from modelyard_api.face_id import FaceId
 from modelyard_api.model import Mode
 from modelyard_api.outcome import Reason
@@ -13,8 +12,8 @@ from modelyard_api.spec import Dataset
 
 from modelyard_trainer.dataset.image_folder import read_image_folder
 from modelyard_trainer.dataset.labelled import SIDES, Labelled, untrained
-from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects
-from modelyard_trainer.dataset.reading import Tell, Unchecked, check_all, nobody
+from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
+from modelyard_trainer.dataset.reading import Tell, Unchecked, check_all, nobody, whole
 from modelyard_trainer.dataset.split import at_most, for_mode, is_by_seed, lowest, parted, share_of, told_of_split
 from modelyard_trainer.errors import RunError
 
@@ -76,7 +75,7 @@ def check_identities(
     labels = {each.name: each.label for each in found.pictures}
     numbers = {name: number for group in (classes, held_out) for number, name in enumerate(group)}
     used = [name for names in (*(sides[side] for side in SIDES), apart) for name in names]
-    unchecked = [Unchecked(name, _whole(numbers[labels[name]])) for name in used]
+    unchecked = [Unchecked(name, whole(numbers[labels[name]])) for name in used]
     checked = check_all(fetched.folder, unchecked, threads, tell)
     pictures = {each.picture.name: each.picture for each in checked if each.picture is not None}
     return CheckedDataset(
@@ -145,12 +144,6 @@ def _set_aside(names: Names, share: float, seed: int) -> Names:
     """The share of an identity's pictures to validate on: at least one, and one is left, where it has two."""
     count = min(max(1, round(len(names) * share)), len(names) - 1)
     return lowest(names, count, seed, salt="validation")
-
-
-def _whole(number: int) -> Callable[[int, int], tuple[Objects, int]]:
-    """The one object of a picture: all of it."""
-    objects = Objects(np.array([number], np.int64), np.array([[0.5, 0.5, 1, 1]], np.float32))
-    return lambda _width, _height: (objects, 0)
 
 
 def _left_out(counts: Mapping[str, int], enough: Names, block: FaceId) -> Iterable[str]:

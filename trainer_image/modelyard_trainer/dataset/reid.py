@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from modelyard_trainer.dataset.images import SUFFIXES
 from modelyard_trainer.dataset.market1501 import DISTRACTOR, GALLERY, QUERY, TRAIN, Sighting, Source, read_source
-from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Objects, Picture
-from modelyard_trainer.dataset.reading import Tell, Unchecked, check_all, nobody
+from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset, Picture
+from modelyard_trainer.dataset.reading import Tell, Unchecked, check_all, nobody, whole
 from modelyard_trainer.dataset.split import lowest
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.files import files_below
@@ -103,7 +103,7 @@ def check_reid(
         )
     used = [*trained, *(each for target in targets for each in (*target.query, *target.gallery))]
     labels = {each.name: persons.get(each.who, _NOBODY) for each in used}
-    unchecked = [Unchecked(name, _whole(label)) for name, label in labels.items()]
+    unchecked = [Unchecked(name, whole(label)) for name, label in labels.items()]
     checked = check_all(folder, unchecked, threads, tell)
     pictures = {each.picture.name: each.picture for each in checked if each.picture is not None}
     measured = tuple(_as_target(target, pictures) for target in targets)
@@ -146,12 +146,6 @@ def _as_target(target: _Names, pictures: Mapping[str, Picture]) -> Target:
         )
 
     return Target(target.name, side(target.query), side(target.gallery))
-
-
-def _whole(label: int) -> Callable[[int, int], tuple[Objects, int]]:
-    """All of a picture shows the person."""
-    box = np.array([[0.5, 0.5, 1.0, 1.0]], np.float32)
-    return lambda _width, _height: (Objects(np.array([label], np.int64), box), 0)
 
 
 @dataclass(frozen=True)
