@@ -34,7 +34,9 @@ class Rule:
     Every model lists its own in `rules`. The tests run one table of manifests through both and compare.
 
     Attributes:
-        expression: the CEL expression; `self` is the object of the model that lists the rule.
+        expression: the CEL expression; `self` is the object of the model that lists the rule. What asks whether a field
+            is there goes first: to the API server a field that is not costs nothing, one that is as much as its
+            object has fields.
         message: what would be right, as people read it behind the path of the field.
         path: the field that is wrong, seen from that object, such as `.schedule.warmupEpochs`; empty for the object.
         holds: the same in Python; None where only a cluster can tell (what was there before, what a pod may do).

@@ -744,7 +744,7 @@ def _block_of(task: Task) -> Rule:
         return spec.task is task or getattr(spec, attribute) is None
 
     return Rule(
-        f"self.task == '{task.value}' || !has(self.{field})",
+        f"!has(self.{field}) || self.task == '{task.value}'",
         f"is for task {task.value} only; leave it out",
         path=f".{field}",
         holds=holds,
@@ -782,7 +782,7 @@ def _not_for_detection(field: str, read: _Read) -> Rule:
         return spec.task is not Task.DETECTION or read(spec.training) is None
 
     return Rule(
-        f"self.task != 'detection' || !has(self.training.{field})",
+        f"!has(self.training.{field}) || self.task != 'detection'",
         "is not for detection; leave it out",
         path=f".training.{field}",
         holds=holds,
@@ -899,7 +899,7 @@ SPEC_RULES = (
         holds=lambda spec: spec.resources.gpus < 2 or spec.training.batch_size % spec.resources.gpus == 0,
     ),
     Rule(
-        "self.resources.gpus < 2 || !has(self.training.quantization)",
+        "!has(self.training.quantization) || self.resources.gpus < 2",
         "trains on one GPU at most; leave it out, or set spec.resources.gpus to 1",
         path=".training.quantization",
         holds=lambda spec: spec.resources.gpus < 2 or spec.training.quantization is None,
@@ -913,7 +913,7 @@ SPEC_RULES = (
         ),
     ),
     Rule(
-        "self.mode == 'train' || !has(self.training.quantization)",
+        "!has(self.training.quantization) || self.mode == 'train'",
         "is for mode train only, since it trains; leave it out",
         path=".training.quantization",
         holds=lambda spec: spec.mode is Mode.TRAIN or spec.training.quantization is None,
@@ -931,7 +931,7 @@ SPEC_RULES = (
         holds=lambda spec: spec.training.quantization is not None or not any(export.qat for export in spec.export),
     ),
     Rule(
-        "self.export.all(one, self.export.exists_one(other, other.format == one.format && "
+        "self.export.size() < 2 || self.export.all(one, self.export.exists_one(other, other.format == one.format && "
         "other.precision == one.precision && other.dynamic == one.dynamic && other.qat == one.qat && "
         f"other.?opset.orValue({DEFAULT_OPSET}) == one.?opset.orValue({DEFAULT_OPSET})))",
         "must not ask for the same format, precision, opset, dynamic and qat twice",
