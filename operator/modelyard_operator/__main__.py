@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -19,6 +20,9 @@ from modelyard_operator.logs import set_up_logs
 
 _CONNECTIONS_BESIDE_THE_WORKERS = 16
 """However many workers wait for an answer, the Lease is renewed in time; Events, sweeps and tokens want one, too."""
+_OBJECTS_BETWEEN_COLLECTIONS = 20_000
+"""Ours alone, over what was deleted. An event of a watch is a thousand objects that refer to nothing above them and go
+by themselves: at Python's 700 the collector took a sixth of the CPU seconds."""
 
 
 def main() -> int:
@@ -38,6 +42,8 @@ async def _run(config: Config, access: Access) -> None:
     connections = config.workers + _CONNECTIONS_BESIDE_THE_WORKERS
     async with KubeClient(access, rate=config.api_rate, burst=config.api_burst, connections=connections) as client:
         operator = assemble(config, client)
+        gc.freeze()  # what was imported stays
+        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         await kopf.operator(
             registry=registry(operator, operator.observer, access),
             settings=watch_settings(),
