@@ -89,7 +89,7 @@ def assemble(config: Config, client: KubeClient) -> Operator:
     settings = run_settings(config)
     certificates = _certificates(config)
     cache, reports, queue = Cache(), ReportStore(), WorkQueue[RunKey]()
-    events = EventWriter(client, config.identity)
+    events = EventWriter(client, config.identity, queue.calm)
     sweep = Sweep(client, cache, reports, queue, config.namespaces)
     lease = Lease(client, config.namespace or client.access.namespace, config.lease_name)
     leadership = Leadership(

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,6 +26,7 @@ _log = logging.getLogger(__name__)
 _LONGEST_NOTE = 1024
 """Bytes: the API server refuses an Event whose note is longer."""
 _NORMAL, _WARNING = "Normal", "Warning"
+Calm = Callable[[], Awaitable[None]]
 _TOLD_BY_STATUS = (ConditionType.COMPLETE, ConditionType.SUSPENDED)
 
 
@@ -66,13 +68,22 @@ class EventWriter:
     Args:
         client: to write with.
         instance: name of this replica.
+        calm: waits while there is something more urgent to write: an Event says when it was, and may come late.
         rate: Events a second.
         longest_queue: Events that may wait; the oldest make room.
     """
 
-    def __init__(self, client: KubeClient, instance: str, rate: float = 10, longest_queue: int = 2000) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        instance: str,
+        calm: Calm,
+        rate: float = 10,
+        longest_queue: int = 2000,
+    ) -> None:
         self._client = client
         self._instance = instance
+        self._calm = calm
         self._limit = TokenBucket(rate, 25)
         self._queue: deque[_Told] = deque(maxlen=longest_queue)
         self._available = asyncio.Event()
@@ -90,6 +101,7 @@ class EventWriter:
             await self._available.wait()
             while self._queue:
                 await self._limit.wait()
+                await self._calm()
                 await self._write(self._queue.popleft())
             self._available.clear()
 

@@ -10,13 +10,13 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 
 
-_FIRST_IN_A_ROW = 9
+_FIRST_IN_A_ROW = 29
 
 
 class WorkQueue(Generic[Key]):
     """The work queue of Kubernetes' own controllers, for one event loop.
 
-    Keys that are `first` go before others, nine to one: they may hurry, but nobody waits for ever behind them.
+    Keys that are `first` go before others, 29 to one: they may hurry, but nobody waits for ever behind them.
     It is closed at first, and takes nothing in while it is: whoever opens it adds all there is.
     A key that is added while it is worked on is handed out again after it; of several delays the shortest counts.
 
@@ -35,7 +35,8 @@ class WorkQueue(Generic[Key]):
         self._at_work: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
-        self._available = asyncio.Event()
+        self._available, self._calm = asyncio.Event(), asyncio.Event()
+        self._calm.set()
         self._open = False
 
     def __len__(self) -> int:
@@ -85,6 +86,10 @@ class WorkQueue(Generic[Key]):
         self._at_work.add(key)
         return key
 
+    async def calm(self) -> None:
+        """Wait until no key that goes first waits for a worker."""
+        await self._calm.wait()
+
     def done(self, key: Key) -> None:
         """Give `key` back."""
         self._at_work.discard(key)
@@ -103,18 +108,24 @@ class WorkQueue(Generic[Key]):
         self._timers.clear()
         self._failures.clear()
         self._first.clear()
+        self._calm.set()
         self._ready.clear()
         self._dirty.clear()
 
     def _next(self) -> Key:
         if self._first and (self._in_a_row < _FIRST_IN_A_ROW or not self._ready):
             self._in_a_row += 1
-            return self._first.popleft()
+            key = self._first.popleft()
+            if not self._first:
+                self._calm.set()
+            return key
         self._in_a_row = 0
         return self._ready.popleft()
 
     def _hand_out(self, key: Key, *, first: bool = False) -> None:
         (self._first if first else self._ready).append(key)
+        if first:
+            self._calm.clear()
         self._available.set()
 
     def _drop_timer(self, key: Key) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from unittest.mock import AsyncMock
+
 from modelyard_api.outcome import Reason
 from modelyard_api.report import Stage
 from modelyard_api.status import TrainingRunStatus
 from modelyard_operator.domain.observed import Trouble
-from modelyard_operator.reconcile.events import notes
+from modelyard_operator.kube.client import cancelled
+from modelyard_operator.reconcile.events import EventWriter, Note, notes
+from modelyard_operator.reconcile.workqueue import WorkQueue
 
 from tests.unit.operator_.world import World, a_run, last_words
 
@@ -60,3 +65,19 @@ def test_nothing_new_is_no_news() -> None:
     status = a_run().begun().pod_running().status
     assert notes(status, status) == []
     assert notes(TrainingRunStatus(), TrainingRunStatus()) == []
+
+
+async def test_an_event_waits_for_runs_that_hurry_and_is_written_then() -> None:
+    client, queue = AsyncMock(), WorkQueue[str]()
+    queue.open()
+    queue.add("new", first=True)
+    written = asyncio.Event()
+    client.create.side_effect = lambda *_: written.set()
+    events = EventWriter(client, "test", queue.calm)
+    events.tell(a_run().run, Note("Normal", "Complete", "done"))
+    task = asyncio.create_task(events.work())
+    await asyncio.sleep(0.01)
+    assert not written.is_set()
+    await queue.get()
+    await written.wait()
+    await cancelled(task)

@@ -44,7 +44,7 @@ async def test_what_was_heard_while_leading_before_is_forgotten() -> None:
         reports=reports,
         actions=ActionRunner(client, cache, SETTINGS, prepare),
         writer=StatusWriter(client, Pace()),
-        events=EventWriter(client, "test"),
+        events=EventWriter(client, "test", WorkQueue[RunKey]().calm),
         settings=SETTINGS,
         is_leader=lambda: True,
     )

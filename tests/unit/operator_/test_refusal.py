@@ -10,6 +10,7 @@ import pytest
 from modelyard_api.outcome import Reason
 from modelyard_api.status import ConditionStatus, ConditionType, Phase, TrainingRunStatus
 from modelyard_operator.domain.decision import CreateJob
+from modelyard_operator.domain.observed import RunKey
 from modelyard_operator.kube.client import KubeClient
 from modelyard_operator.kube.errors import ApiError, ConflictError, ForbiddenError, InvalidError
 from modelyard_operator.reconcile.actions import ActionRunner, JobRefusedError
@@ -18,6 +19,7 @@ from modelyard_operator.reconcile.events import EventWriter, notes
 from modelyard_operator.reconcile.reconciler import Reconciler
 from modelyard_operator.reconcile.reports import ReportStore
 from modelyard_operator.reconcile.status_writer import Pace, StatusWriter
+from modelyard_operator.reconcile.workqueue import WorkQueue
 
 from tests.unit.operator_.world import SETTINGS, World, a_run
 
@@ -67,7 +69,7 @@ def reconciler(cluster: Cluster, world: World) -> Reconciler:
         reports=ReportStore(),
         actions=ActionRunner(client, cache, SETTINGS, prepare),
         writer=StatusWriter(client, Pace()),
-        events=EventWriter(client, "test"),
+        events=EventWriter(client, "test", WorkQueue[RunKey]().calm),
         settings=SETTINGS,
         is_leader=lambda: True,
     )

@@ -93,10 +93,10 @@ async def test_a_closed_queue_takes_nothing_in(queue: WorkQueue[str]) -> None:
 async def test_those_who_hurry_go_first_but_not_for_ever(queue: WorkQueue[str]) -> None:
     for key in ("a", "b"):
         queue.add(key)
-    hurried = [str(number) for number in range(11)]
+    hurried = [str(number) for number in range(31)]
     for key in hurried:
         queue.add(key, first=True)
-    assert [await queue.get() for _ in range(13)] == [*hurried[:9], "a", *hurried[9:], "b"]
+    assert [await queue.get() for _ in range(33)] == [*hurried[:29], "a", *hurried[29:], "b"]
 
 
 async def test_one_worker_a_key_among_many(queue: WorkQueue[str]) -> None:
