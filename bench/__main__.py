@@ -34,6 +34,7 @@ REPOSITORY = Path(__file__).parents[1]
 CREATORS = 50
 KWOK_NODES = 20
 GPUS_PER_NODE = 100
+_COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 PEER = "Kubeflow Trainer 2.3.0 (Go), measured 2026-11-21 on such a machine"
 
 
@@ -55,25 +56,34 @@ def main() -> None:
 async def _measure(plane: BareControlPlane, folder: Path, runs: int, idle_runs: int) -> dict[str, object]:
     console = Console()
     api = Api(plane.url, plane.admin_token, ssl.create_default_context(cadata=plane.ca))
-    components = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
+
+    def cpu() -> dict[str, float]:
+        spent = {name: usage(plane.daemons[name].pid).cpu_seconds for name in _COMPONENTS}
+        return {**spent, "this load": time.process_time()}
+
     console.print("Bare Jobs, without any operator ...")
-    loads = [await bare_jobs(api, runs, CREATORS)]
+    loads = [await bare_jobs(api, runs, CREATORS, cpu)]
     with operator_process(plane.kubeconfig, folder / "operator.log") as operator:
         console.print(f"{idle_runs} runs one after another ...")
-        loads.append(await idle(api, idle_runs, pause=0.3))
-        before = operator.usage()
-        shares = {name: usage(plane.daemons[name].pid).cpu_seconds for name in components}
-        begun = time.monotonic()
+
+        def cpu_with_operator() -> dict[str, float]:
+            return {"operator": operator.usage().cpu_seconds, **cpu()}
+
+        loads.append(await idle(api, idle_runs, pause=0.3, cpu=cpu_with_operator))
+        before, begun = cpu_with_operator(), time.monotonic()
         console.print(f"A burst of {runs} runs by {CREATORS} creators ...")
-        figures, job = await burst(api, runs, CREATORS)
+        figures, job = await burst(api, runs, CREATORS, cpu_with_operator)
         loads.append(figures)
-        after, seconds = operator.usage(), time.monotonic() - begun
-    cpu = {"operator": after.cpu_seconds - before.cpu_seconds} | {
-        name: usage(plane.daemons[name].pid).cpu_seconds - spent for name, spent in shares.items()
-    }
+        seconds, peak_mib = time.monotonic() - begun, operator.usage().peak_mib
+        in_burst = {name: spent - before[name] for name, spent in cpu_with_operator().items()}
     console.print(f"{runs} runs and their Jobs by {CREATORS} creators, without any operator ...")
-    loads.append(await by_hand(api, job, runs, CREATORS))
-    for table in (_figures_table(loads), _writes_table(loads), _cpu_table(cpu, after.peak_mib, seconds)):
+    loads.append(await by_hand(api, job, runs, CREATORS, cpu))
+    for table in (
+        _figures_table(loads),
+        _writes_table(loads),
+        _to_last_job_table(loads),
+        _cpu_table(in_burst, peak_mib, seconds),
+    ):
         console.print(table)
     return {
         "measured": datetime.now(UTC).date().isoformat(),
@@ -82,8 +92,8 @@ async def _measure(plane: BareControlPlane, folder: Path, runs: int, idle_runs: 
         "controller-manager": list(CONTROLLER_MANAGER_LIMITS),
         "etcd": "on disk, fsync on",
         "loads": [figures.to_json() for figures in loads],
-        "operator": {"peakMiB": round(after.peak_mib, 1), "cpuSecondsInBurst": round(cpu["operator"], 2)},
-        "cpuSecondsInBurst": {name: round(value, 2) for name, value in cpu.items()},
+        "operator": {"peakMiB": round(peak_mib, 1), "cpuSecondsInBurst": round(in_burst["operator"], 2)},
+        "cpuSecondsInBurst": {name: round(value, 2) for name, value in in_burst.items()},
     }
 
 
@@ -110,6 +120,17 @@ def _writes_table(loads: list[Figures]) -> Table:
     table = Table("write", *(one.load for one in loads), title="Successful writes for each run, by anyone")
     for kind in kinds:
         table.add_row(kind, *(f"{one.writes_per_run.get(kind, 0):.2f}" for one in loads))
+    return table
+
+
+def _to_last_job_table(loads: list[Figures]) -> Table:
+    names = max((one.cpu_to_last_job for one in loads), key=len)
+    table = Table("process", *(one.load for one in loads), title="CPU milliseconds for each run, to the last Job")
+    for name in names:
+        table.add_row(name, *(f"{one.cpu_to_last_job.get(name, 0):.1f}" for one in loads))
+    sums = [sum(one.cpu_to_last_job.values()) for one in loads]
+    table.add_row("together", *(f"{each:.1f}" for each in sums))
+    table.add_row("Jobs/s at most, so", *(f"{1000 * _processors() / each:.0f}" for each in sums))
     return table
 
 
