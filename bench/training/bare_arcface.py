@@ -77,7 +77,8 @@ def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch
         ]
     )
     plain = transforms.Compose([transforms.Resize((side, side)), transforms.ToTensor()])
-    loader = DataLoader(Pictures(data.training, varied), document.batch_size, shuffle=True)
+    # As insightface's: the few pictures behind the last whole batch would be noise to batch normalisation.
+    loader = DataLoader(Pictures(data.training, varied), document.batch_size, shuffle=True, drop_last=True)
     validation = DataLoader(Pictures(data.validation, plain), document.batch_size)
     steps = len(loader)
     schedule = warm_cosine(

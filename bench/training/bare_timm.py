@@ -41,7 +41,8 @@ def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch
         model, opt=asked.name.value.lower(), lr=asked.learning_rate, weight_decay=asked.weight_decay
     )
     as_tensor = create_transform(training.image_size, is_training=False, crop_pct=1.0)
-    loader = DataLoader(Pictures(data.training, as_tensor), document.batch_size, shuffle=True)
+    # As timm's own loader for training.
+    loader = DataLoader(Pictures(data.training, as_tensor), document.batch_size, shuffle=True, drop_last=True)
     steps = len(loader)
     schedule = CosineLRScheduler(
         optimizer,

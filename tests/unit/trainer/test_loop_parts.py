@@ -10,7 +10,7 @@ import torch
 from modelyard_api.spec import MixedPrecision, OptimizerName, ScheduleName, Training
 from modelyard_api.spec import Optimizer as Asked
 from modelyard_trainer.loop.average import Average
-from modelyard_trainer.loop.batches import Batches, without_a_lone_picture
+from modelyard_trainer.loop.batches import Batches, without_a_small_batch
 from modelyard_trainer.loop.dealing import batches_of, deal
 from modelyard_trainer.loop.optimizer import build_optimizer
 from modelyard_trainer.loop.precision import Precision
@@ -47,10 +47,11 @@ def test_a_halved_batch_makes_the_same_steps_at_the_same_pictures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "size", "used"), [(65, 64, 64), (64, 64, 64), (66, 64, 66), (1, 64, 1), (3, 1, 3)]
+    ("pictures", "size", "used"),
+    [(95, 64, 64), (96, 64, 96), (64, 64, 64), (20, 64, 20), (1, 64, 1), (3, 2, 2), (4, 3, 3), (5, 3, 5), (3, 1, 3)],
 )
-def test_a_picture_that_would_be_a_batch_by_itself_is_left_out(pictures: int, size: int, used: int) -> None:
-    assert without_a_lone_picture(pictures, size) == used
+def test_a_last_batch_of_less_than_half_the_others_is_left_out(pictures: int, size: int, used: int) -> None:
+    assert without_a_small_batch(pictures, size) == used
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from modelyard_api.spec import MixedPrecision, Optimizer, ScheduleName
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.loop.average import Average
-from modelyard_trainer.loop.batches import Batches, without_a_lone_picture
+from modelyard_trainer.loop.batches import Batches, without_a_small_batch
 from modelyard_trainer.loop.device import ranks_wanted
 from modelyard_trainer.loop.epochs import EpochLoop, Plan
 from modelyard_trainer.loop.freezing import Freezing
@@ -74,10 +74,11 @@ def test_what_all_load_together_is_what_one_loads_alone(count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "size", "ranks", "used"), [(64, 16, 4, 64), (67, 16, 2, 64), (68, 16, 2, 68), (71, 16, 4, 64)]
+    ("pictures", "size", "ranks", "used"),
+    [(64, 16, 4, 64), (7, 4, 2, 4), (8, 4, 2, 8), (71, 16, 4, 64), (72, 16, 4, 72)],
 )
 def test_no_rank_ever_has_a_lone_picture(pictures: int, size: int, ranks: int, used: int) -> None:
-    assert without_a_lone_picture(pictures, size, ranks) == used
+    assert without_a_small_batch(pictures, size, ranks) == used
 
 
 def test_epochs_in_8_bits_are_refused_where_several_processes_would_train() -> None:

@@ -50,12 +50,13 @@ class Batches:
         return epoch + min(1.0, (step + 1) * self.size / self.pictures)
 
 
-def without_a_lone_picture(pictures: int, batch_size: int, ranks: int = 1) -> int:
-    """Pictures of an epoch, less those of a last batch in which some rank would have one alone, or none.
+def without_a_small_batch(pictures: int, batch_size: int, ranks: int = 1) -> int:
+    """Pictures of an epoch, less those of a last batch of fewer than half as many as the others.
 
-    Batch normalisation cannot train on one picture. Other ones are left out in each epoch.
+    Batch normalisation sees noise in few pictures, and nothing in the one that a rank might have; and they would weigh
+    as much as a whole batch. Other ones are left out in each epoch.
     """
-    return without_a_rest(pictures, batch_size, 2 * ranks) if batch_size > 1 else pictures
+    return without_a_rest(pictures, batch_size, max(2 * ranks, -(-batch_size // 2))) if batch_size > 1 else pictures
 
 
 def without_a_rest(pictures: int, batch_size: int, fewest: int) -> int:

@@ -15,7 +15,7 @@ from modelyard_trainer.imaging.augment import augmentation
 from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
 from modelyard_trainer.imaging.squares import Squares, largest_side, squares
 from modelyard_trainer.loop.aware import Deployed
-from modelyard_trainer.loop.batches import without_a_lone_picture
+from modelyard_trainer.loop.batches import without_a_small_batch
 from modelyard_trainer.loop.drawing import Purpose, draw_from
 from modelyard_trainer.loop.fit import Recipe, loader_workers
 from modelyard_trainer.loop.freezing import head_of
@@ -70,7 +70,7 @@ def recipe_of(
             order,
             augment,
             training.seed,
-            without_a_lone_picture(len(data.training), context.document.batch_size, context.ranks.count),
+            without_a_small_batch(len(data.training), context.document.batch_size, context.ranks.count),
         ),
         collate=collate,
         metric=block.metric.value,

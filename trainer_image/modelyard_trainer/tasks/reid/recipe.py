@@ -17,7 +17,7 @@ from modelyard_trainer.embeddings.extract import Extractor
 from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
 from modelyard_trainer.imaging.squares import Squares, squares
 from modelyard_trainer.loop.aware import Deployed
-from modelyard_trainer.loop.batches import without_a_lone_picture
+from modelyard_trainer.loop.batches import without_a_small_batch
 from modelyard_trainer.loop.drawing import Purpose, draw_from
 from modelyard_trainer.loop.fit import Recipe, loader_workers
 from modelyard_trainer.loop.freezing import head_of
@@ -78,7 +78,7 @@ def recipe_of(context: TaskContext, block: Reid, data: ReidDataset, device: str,
             order,
             Variation(block.augment),
             training.seed,
-            without_a_lone_picture(pictures, document.batch_size, context.ranks.count),
+            without_a_small_batch(pictures, document.batch_size, context.ranks.count),
         ),
         collate=collate,
         metric=block.metric.value,
