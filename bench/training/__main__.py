@@ -25,7 +25,7 @@ from modelyard_trainer.cpus import usable_cpus
 from rich.console import Console
 from rich.table import Table
 
-from bench.training.comparison import HEADINGS, Comparison, Pair, Summary, medians
+from bench.training.comparison import HEADINGS, Comparison, Pair, Summary, medians, of_seeds
 from bench.training.one import LIBRARY, OURS
 from bench.training.others import Others
 from bench.training.subjects import SUBJECTS, make_dataset
@@ -105,6 +105,7 @@ def _compare(trainings: _Trainings, seeds: int, pairs: int) -> Iterator[Comparis
             others=tuple(each.others for each in timed[:pairs]),
             first_batch=medians(timed, "secondsToFirstBatch"),
             pictures_per_second=medians(timed, "picturesPerSecond"),
+            further={name: of_seeds(timed[:seeds], name) for name in subject.judged if name != subject.metric},
         )
 
 

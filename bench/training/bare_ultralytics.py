@@ -9,8 +9,11 @@ from typing import Any
 
 from modelyard_api.run_document import RunDocument
 from modelyard_trainer.dataset.model import CheckedDataset, Picture
+from modelyard_trainer.progress import Progress
+from modelyard_trainer.tasks.base import TaskContext
 from modelyard_trainer.tasks.detection.architecture import find_architecture
 from modelyard_trainer.tasks.detection.arguments import ultralytics_arguments
+from modelyard_trainer.tasks.detection.checkpoint import Checkpoint, build_model
 from modelyard_trainer.tasks.detection.offline import prepare
 
 from bench.training.measured import Stopwatch
@@ -44,6 +47,22 @@ def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch
     model.add_callback("on_train_batch_end", lambda _trainer: watch.batch_done())
     model.add_callback("on_fit_epoch_end", epoch_done)
     model.train(data=str(_description(data, scratch)), project=str(scratch), name="bare", **arguments)
+    context = TaskContext(document, scratch, scratch, Progress(1, document.batch_size, 0), threads)
+    watch.judged = _judged(context, data, Path(model.trainer.best))
+
+
+def _judged(context: TaskContext, data: CheckedDataset, weights: Path) -> dict[str, float]:
+    """What our own evaluation makes of ultralytics' best.pt."""
+    from modelyard_trainer.tasks.detection.evaluate import examine, means_of  # noqa: PLC0415 - only after `prepare`
+    from ultralytics import YOLO  # noqa: PLC0415
+
+    spec, network = context.document.spec, YOLO(weights).model.float()
+    architecture = find_architecture(spec.model.architecture)
+    checkpoint = Checkpoint(
+        architecture.name, architecture.file, data.classes, spec.training.image_size, 1, {}, network.state_dict()
+    )
+    examiner = examine(context, data.validation, checkpoint, build_model(checkpoint), "cpu", rect=True)
+    return means_of(examiner)
 
 
 def _description(data: CheckedDataset, folder: Path) -> Path:

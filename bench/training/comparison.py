@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import mean, median, stdev
 from typing import Any
 
@@ -52,6 +52,8 @@ class Comparison:
         others: of each pair.
         first_batch: median seconds to the first batch, ours and the library's.
         pictures_per_second: median, ours and the library's.
+        further: of each seed, what else published weights are judged by, ours and the library's, by its name. Told, and
+            of no weight in the verdict.
     """
 
     task: str
@@ -67,6 +69,7 @@ class Comparison:
     others: tuple[float, ...]
     first_batch: tuple[float, float]
     pictures_per_second: tuple[float, float]
+    further: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -95,7 +98,10 @@ class Comparison:
         return (
             self.task,
             self.library,
-            f"{self.metric} " + ", ".join(f"{ours:.3f}/{theirs:.3f}" for ours, theirs in self.quality),
+            "; ".join(
+                f"{name} " + ", ".join(f"{ours:.3f}/{theirs:.3f}" for ours, theirs in values)
+                for name, values in {self.metric: self.quality, **self.further}.items()
+            ),
             f"{self.margin:g} {self.verdict}",
             _interval(self.epoch_ratios),
             _interval(self.computed_ratios),
@@ -116,6 +122,11 @@ HEADINGS = (
     "first batch",
     "pictures/s",
 )
+
+
+def of_seeds(pairs: Sequence[Pair], name: str) -> tuple[tuple[float, float], ...]:
+    """A metric that published weights were judged by."""
+    return tuple((float(each.ours["judged"][name]), float(each.theirs["judged"][name])) for each in pairs)
 
 
 def medians(pairs: Sequence[Pair], name: str) -> tuple[float, float]:

@@ -20,6 +20,7 @@ class Stopwatch:
         ends: when each epoch was trained and validated.
         worked: seconds that this process had computed by then, on all its threads.
         values: the metric after each.
+        judged: metrics of the published weights, where one function judges both sides when the training is over.
     """
 
     metric: str
@@ -29,6 +30,7 @@ class Stopwatch:
     ends: list[float] = field(default_factory=list)
     worked: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+    judged: Mapping[str, float] = field(default_factory=dict)
 
     def batch_done(self) -> None:
         """A batch is trained on."""
@@ -52,8 +54,9 @@ class Stopwatch:
             raise ValueError("a training of two epochs at least is needed")
         return {
             "metric": self.metric,
-            "best": max(self.values),
+            "best": self.judged.get(self.metric, max(self.values)),
             "values": self.values,
+            "judged": dict(self.judged),
             "secondsToFirstBatch": self.first_batch - self.began,
             "epochSeconds": seconds,
             "epochComputed": computed,

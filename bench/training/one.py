@@ -43,7 +43,7 @@ def main() -> None:
         data = checked(document, scratch, asked.threads)
         watch = Stopwatch(subject.metric, len(data.training))
         if asked.side == OURS:
-            ours.train(document, watch, scratch / "run")
+            ours.train(document, watch, scratch / "run", subject.judged)
         else:
             bare(asked.task)(document, data, watch, scratch, asked.threads)
         sys.stdout.write(json.dumps(watch.summary()) + "\n")

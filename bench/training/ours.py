@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from modelyard_api.report import Stage
@@ -13,8 +14,15 @@ from modelyard_trainer.run import run
 from bench.training.measured import Stopwatch
 
 
-def train(document: RunDocument, watch: Stopwatch, scratch: Path) -> None:
-    """Train, and take down what a person is told."""
+def train(document: RunDocument, watch: Stopwatch, scratch: Path, judged: Sequence[str] = ()) -> None:
+    """Train, and take down what a person is told.
+
+    Args:
+        document: the run.
+        watch: told of batches, epochs and judgement.
+        scratch: a folder that is not there yet.
+        judged: the metrics that published weights are judged by.
+    """
     progress = Progress(document.attempt, document.batch_size, document.spec.training.epochs)
 
     def listen(snapshot: Snapshot, _urgent: bool) -> None:
@@ -27,3 +35,4 @@ def train(document: RunDocument, watch: Stopwatch, scratch: Path) -> None:
 
     progress.listen(listen)
     run(document, Places(scratch, in_cluster=False), progress)
+    watch.judged = {name: progress.now.metrics[name] for name in judged}

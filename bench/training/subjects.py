@@ -34,6 +34,8 @@ class Subject:
         epochs: of a training that is to be good; timed ones are shorter.
         timed_epochs: of a training that is timed.
         pictures: of the data set.
+        judged: the metrics of the published weights, which one function judges on both sides; without them a training
+            is worth its best epoch.
     """
 
     example: str
@@ -44,6 +46,7 @@ class Subject:
     epochs: int
     timed_epochs: int
     pictures: int
+    judged: tuple[str, ...] = ()
 
     def document(
         self, dataset: Path, results: Path, *, seed: int, epochs: int, subset: int | None = None
@@ -82,7 +85,11 @@ PICTURES_OF_AN_ANIMAL = 16
 SIGHTINGS_OF_AN_ANIMAL = 12
 SUBJECTS = {
     Task.DETECTION: Subject(
-        *("digits.yaml", "ultralytics", "bare_ultralytics", "mAP50", 0.05), epochs=12, timed_epochs=3, pictures=800
+        *("digits.yaml", "ultralytics", "bare_ultralytics", "mAP50", 0.05),
+        epochs=12,
+        timed_epochs=3,
+        pictures=800,
+        judged=("mAP50", "mAP50-95"),
     ),
     Task.CLASSIFICATION: Subject(
         *("digits-classification.yaml", "timm", "bare_timm", "macroF1", 0.02), epochs=8, timed_epochs=4, pictures=1797

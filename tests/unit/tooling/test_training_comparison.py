@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from bench.training.comparison import Comparison, Pair
+from bench.training.comparison import Comparison, Pair, of_seeds
+from bench.training.measured import Stopwatch
 
 
 def compared(*quality: tuple[float, float], ratios: tuple[float, ...] = (1.0,)) -> Comparison:
@@ -51,3 +54,19 @@ def test_a_pair_compares_median_epochs() -> None:
     theirs = {"epochSeconds": [2.0], "epochComputed": [1.0]}
     pair = Pair(ours, theirs, others=0.0)
     assert (pair.ratio, pair.computed) == pytest.approx((1.1, 1.1))
+
+
+def test_published_weights_are_told_by_every_metric_that_they_were_judged_by() -> None:
+    pairs = [Pair({"judged": {"mAP50-95": 0.25}}, {"judged": {"mAP50-95": 0.5}}, others=0.0)] * 2
+    further = {"mAP50-95": of_seeds(pairs, "mAP50-95")}
+    assert "mAP 0.500/0.400; mAP50-95 0.250/0.500, 0.250/0.500" in replace(compared((0.5, 0.4)), further=further).row
+
+
+def test_a_training_is_worth_what_its_published_weights_were_judged_and_its_best_epoch_without() -> None:
+    watch = Stopwatch("mAP50", pictures=8)
+    watch.batch_done()
+    for value in (0.5, 0.9, 0.7):
+        watch.epoch_done({"mAP50": value})
+    assert watch.summary()["best"] == 0.9
+    watch.judged = {"mAP50": 0.8, "mAP50-95": 0.4}
+    assert watch.summary()["best"] == 0.8

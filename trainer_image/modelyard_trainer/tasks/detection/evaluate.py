@@ -60,7 +60,7 @@ def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tu
         folder,
     )
     return Evaluation(
-        metrics={f"{side}{name}": value for side, each in examined.items() for name, value in _means(each).items()},
+        metrics={f"{side}{name}": value for side, each in examined.items() for name, value in means_of(each).items()},
         per_class={
             name: dict(zip(("precision", "recall", "mAP50", "mAP50-95"), map(float, box.class_result(i)), strict=True))
             for i, name in enumerate(seen)
@@ -69,7 +69,8 @@ def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tu
     )
 
 
-def _means(examiner: Examiner) -> dict[str, float]:
+def means_of(examiner: Examiner) -> dict[str, float]:
+    """The means over classes, by the names that they are reported by."""
     precision, recall, map50, map50_95 = map(float, examiner.metrics.mean_results())
     return {"mAP50": map50, "mAP50-95": map50_95, "precision": precision, "recall": recall}
 
