@@ -169,6 +169,21 @@ def test_a_disk_cache_lies_in_scratch_not_beside_the_data(data: CheckedDataset, 
     assert Image.open(data.training[0].path).size == (64, 64)
 
 
+def test_pictures_are_cached_without_a_word(
+    data: CheckedDataset, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    from modelyard_trainer.tasks.detection.pictures import CheckedPictures, picture_options  # noqa: PLC0415
+    from ultralytics.cfg import get_cfg  # noqa: PLC0415
+
+    arguments = get_cfg(overrides={"imgsz": SIZE, "cache": "ram", "deterministic": True})
+    options = picture_options(arguments, data.classes, training=True, batch=2, stride=32)
+    assert all(each is not None for each in CheckedPictures(data.training, **options).ims)
+    assert (capsys.readouterr(), [record for record in caplog.records if record.levelname == "WARNING"]) == (
+        ("", ""),
+        [],
+    )
+
+
 def test_a_rank_needs_no_room_for_the_cache_that_the_first_has_filled(
     data: CheckedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

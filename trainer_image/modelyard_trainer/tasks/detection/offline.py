@@ -52,11 +52,13 @@ def _provide_fonts(folder: Path) -> None:
 
 def _import() -> None:
     from ultralytics import settings  # noqa: PLC0415 - seconds
+    from ultralytics.data import base  # noqa: PLC0415
     from ultralytics.utils import LOGGER, callbacks  # noqa: PLC0415
 
     settings.update(dict.fromkeys((*_INTEGRATIONS, *_SILENT), False))
     # Each trainer, validator and exporter would add them by itself, settings or not: usage events and a platform.
     callbacks.add_integration_callbacks = _none
+    base.LOCAL_RANK = 1  # its progress bar of a cache is the first rank's, and is shown whatever YOLO_VERBOSE says
     LOGGER.handlers.clear()
     LOGGER.addHandler(_Relay())
     LOGGER.setLevel(logging.INFO)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +70,13 @@ def linked(pictures: Sequence[Picture], folder: Path) -> list[Picture]:
 
 def picture_options(arguments: Any, classes: Sequence[str], *, training: bool, batch: int, stride: int) -> Any:
     """The options that ultralytics' own `build_yolo_dataset` would give for these arguments."""
+    hyper = copy(arguments)
+    hyper.deterministic = False  # it warns of its own order where pictures are cached in memory; the order is ours
     return {
         "imgsz": arguments.imgsz,
         "batch_size": batch,
         "augment": training,
-        "hyp": arguments,
+        "hyp": hyper,
         "rect": arguments.rect or not training,
         "cache": arguments.cache or None,
         "single_cls": arguments.single_cls,
