@@ -1,0 +1,51 @@
+"""The detectors of Trackie and WatchMe at test size, side by side on the cluster: COCO, and folders for each split."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from modelyard_cluster.cache import REPOSITORY
+
+from examples.digits.make_dataset import make
+from examples.digits.make_layouts import as_coco, as_split
+from tests.e2e.training_runs import example
+from tests.e2e.yard import Yard
+
+pytestmark = pytest.mark.training
+
+EPOCHS = 2
+
+
+def test_the_detectors_of_the_seeds_are_trained_on_data_as_their_users_keep_it(
+    yard: Yard, trainer_image: str, tmp_path: Path
+) -> None:
+    """Applied as they are but for fewer epochs; what cannot be made here is skipped with a sentence."""
+    make(tmp_path / "digits", images=60, size=96)
+    as_coco(tmp_path / "digits", tmp_path / "coco")
+    as_split(tmp_path / "digits", tmp_path / "split")
+    data = {"trackie": "coco", "watchme-yolo": "split", "watchme-yolo-advanced": "split"}
+    stories = {
+        name: example(f"{name}-here", REPOSITORY / "examples" / f"{name}-small.yaml")
+        .for_epochs(EPOCHS)
+        .having(trainer_image, "resources", "image")
+        for name in data
+    }
+    uris = {data[name]: story.body["spec"]["dataset"]["s3"]["uri"] for name, story in stories.items()}
+    for layout, uri in uris.items():
+        yard.store.upload(tmp_path / layout, uri)
+
+    for run, (name, layout) in zip(yard.start(*stories.values()), data.items(), strict=True):
+        status = run.wait("Complete", 900)
+        assert (status["progress"]["epoch"], status["dataset"]["classes"]) == (EPOCHS, 10)
+        pictures = (status["dataset"]["trainingImages"], status["dataset"]["validationImages"])
+        assert pictures == ((48, 12) if layout == "coco" else (36, 12))
+        folder = tmp_path / name
+        yard.store.download(status["artifactsUri"], folder)
+        subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
+        published = {path.name for path in folder.iterdir()}
+        assert {"best.pt", "last.pt", "best.onnx"} <= published
+        if name == "trackie":
+            assert {"best.torchscript", "best.gguf"} <= published
+            assert "TensorRT is not in this image" in str(status)
