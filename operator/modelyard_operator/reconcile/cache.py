@@ -2,6 +2,8 @@
 
 But for one case: a list that was asked for after something was known and shows an older version of it comes from an
 API server that was restored from a backup. `before` in the methods below is what was known when the list began.
+
+Nor does an older version bring back what was dropped (`versions.LastVersions`).
 """
 
 from __future__ import annotations
@@ -13,20 +15,10 @@ from collections.abc import Iterable
 from modelyard_operator.domain.observed import Observed, ObservedJob, ObservedPod, ObservedReport, ObservedRun, RunKey
 from modelyard_operator.kube.parse import ParseError
 from modelyard_operator.kube.stored_run import StoredRun
+from modelyard_operator.reconcile.versions import LastVersions, is_newer
 
 JobKey = tuple[str, str]
 Versioned = StoredRun | ObservedJob | ObservedPod
-
-
-def is_newer(version: str, than: str) -> bool:
-    """Whether a resource version is later than another of the same kind, as Kubernetes 1.35 and later promise."""
-    return int(version) > int(than)
-
-
-def _is_news(seen: Versioned, known: Versioned | None, before: Versioned | None) -> bool:
-    if known is None or is_newer(seen.resource_version, known.resource_version):
-        return True
-    return known is before and is_newer(known.resource_version, seen.resource_version)
 
 
 class Cache:
@@ -42,13 +34,14 @@ class Cache:
         self._first_seen: dict[str, float] = {}
         self._at_work: dict[str, set[str]] = {}
         """UIDs of running pods, by the UID of their run."""
+        self._dropped = LastVersions()
 
     # Runs
 
     def store_run(self, run: StoredRun, before: StoredRun | None = None) -> bool:
         """Keep `run`; False if the same or a newer version is known."""
         known = self.runs.get(run.key)
-        if not _is_news(run, known, before):
+        if not self._is_news(run, known, before):
             return False
         if known is not None and known.uid != run.uid:
             self.drop_run(known)
@@ -59,9 +52,11 @@ class Cache:
 
     def drop_run(self, run: StoredRun) -> bool:
         """Forget a run that was deleted; False if one of its name has taken its place."""
+        self._dropped.note(run.uid, run.resource_version)
         known = self.runs.get(run.key)
         if known is None or known.uid != run.uid:
             return False
+        self._dropped.note(known.uid, known.resource_version)
         del self.runs[run.key]
         self._keys.pop(run.uid, None)
         self._first_seen.pop(run.uid, None)
@@ -80,7 +75,7 @@ class Cache:
     def store_job(self, job: ObservedJob, before: ObservedJob | None = None) -> bool:
         """Keep `job`; False if the same or a newer version is known."""
         key = (job.namespace, job.name)
-        if not _is_news(job, self.jobs.get(key), before):
+        if not self._is_news(job, self.jobs.get(key), before):
             return False
         self.jobs[key] = job
         self._jobs_of.setdefault(job.run_uid, set()).add(key)
@@ -88,10 +83,12 @@ class Cache:
 
     def drop_job(self, job: ObservedJob) -> bool:
         """Forget a Job that was deleted; False if one of its name has taken its place."""
+        self._dropped.note(job.uid, job.resource_version)
         key = (job.namespace, job.name)
         known = self.jobs.get(key)
         if known is None or known.uid != job.uid:
             return False
+        self._dropped.note(known.uid, known.resource_version)
         del self.jobs[key]
         _discard(self._jobs_of, known.run_uid, key)
         return True
@@ -100,7 +97,7 @@ class Cache:
 
     def store_pod(self, pod: ObservedPod, before: ObservedPod | None = None) -> bool:
         """Keep `pod`; False if the same or a newer version is known."""
-        if not _is_news(pod, self.pods.get(pod.uid), before):
+        if not self._is_news(pod, self.pods.get(pod.uid), before):
             return False
         self.pods[pod.uid] = pod
         self._pods_of.setdefault(pod.run_uid, set()).add(pod.uid)
@@ -112,14 +109,23 @@ class Cache:
 
     def drop_pod(self, pod: ObservedPod) -> bool:
         """Forget a pod that was deleted."""
+        self._dropped.note(pod.uid, pod.resource_version)
         known = self.pods.pop(pod.uid, None)
         if known is None:
             return False
+        self._dropped.note(known.uid, known.resource_version)
         _discard(self._pods_of, known.run_uid, pod.uid)
         _discard(self._at_work, known.run_uid, pod.uid)
         return True
 
     # Together
+
+    def _is_news(self, seen: Versioned, known: Versioned | None, before: Versioned | None) -> bool:
+        if known is None:
+            return not self._dropped.are_later(seen.uid, seen.resource_version)
+        if is_newer(seen.resource_version, known.resource_version):
+            return True
+        return known is before and is_newer(known.resource_version, seen.resource_version)
 
     def jobs_of(self, run_uid: str) -> tuple[ObservedJob, ...]:
         """The Jobs of a run, oldest first."""

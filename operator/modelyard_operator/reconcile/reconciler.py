@@ -80,14 +80,17 @@ class Reconciler:
         observed = await self._gather(run)
         decision = decide(observed, self._settings, datetime.now(UTC))
         waits = [decision.requeue_after.total_seconds()] if decision.requeue_after is not None else []
+        written = False
         if decision.status != run.status:
             delay = 0.0 if decision.actions else self._writer.delay(run, decision.status)
             if delay > 0:
                 waits.append(delay)
             else:
                 await self._write(stored, run, decision.status)
-                run = replace(run, status=decision.status)
+                run, written = replace(run, status=decision.status), True
         for action in decision.actions:
+            if isinstance(action, CreateJob) and run.status.attempts and not written:
+                await self._make_sure(stored)
             self._require_leadership()
             try:
                 await self._actions.carry_out(run, action)
@@ -117,6 +120,20 @@ class Reconciler:
         self._cache.store_run(written)
         for note in notes(run.status, wanted):
             self._events.tell(run, note)
+
+    async def _make_sure(self, stored: StoredRun) -> None:
+        """Have it that the run is as it was decided by: else a Job that has come and gone since would come again.
+
+        Raises:
+            ConflictError: the run has changed meanwhile, and has to be looked at again.
+            NotFoundError: it is gone.
+        """
+        await self._refresh(stored)
+        known = self._cache.runs.get(stored.key)
+        if known is None or known.uid != stored.uid:
+            raise NotFoundError(404, "NotFound", f"run {stored.key} is gone")
+        if known.resource_version != stored.resource_version:
+            raise ConflictError(409, "Conflict", f"run {stored.key} has changed since it was decided by")
 
     async def _refresh(self, stored: StoredRun) -> None:
         try:

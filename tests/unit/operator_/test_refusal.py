@@ -4,80 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, cast
 
 import pytest
 from modelyard_api.outcome import Reason
-from modelyard_api.status import ConditionStatus, ConditionType, Phase, TrainingRunStatus
+from modelyard_api.status import ConditionStatus, ConditionType, Phase
 from modelyard_operator.domain.decision import CreateJob
-from modelyard_operator.domain.observed import RunKey
-from modelyard_operator.kube.client import KubeClient
 from modelyard_operator.kube.errors import ApiError, ConflictError, ForbiddenError, InvalidError
-from modelyard_operator.reconcile.actions import ActionRunner, JobRefusedError
-from modelyard_operator.reconcile.cache import Cache
-from modelyard_operator.reconcile.events import EventWriter, notes
-from modelyard_operator.reconcile.reconciler import Reconciler
-from modelyard_operator.reconcile.reports import ReportStore
-from modelyard_operator.reconcile.status_writer import Pace, StatusWriter
-from modelyard_operator.reconcile.workqueue import WorkQueue
+from modelyard_operator.reconcile.actions import JobRefusedError
+from modelyard_operator.reconcile.events import notes
 
-from tests.unit.operator_.world import SETTINGS, World, a_run
+from tests.unit.operator_.cluster import Cluster
+from tests.unit.operator_.world import a_run
 
 QUOTA = 'jobs.batch "digits-1" is forbidden: exceeded quota: team, requested: count/jobs.batch=1, used: 5, limited: 5'
 FORBIDDEN = ForbiddenError(403, "Forbidden", QUOTA)
 INVALID = InvalidError(422, "Invalid", 'Job.batch "digits-1" is invalid: spec.template: Invalid value: "-"')
 
 
-class Cluster:
-    """An API server that takes status as it comes, and refuses Jobs while `refuses` is set."""
-
-    def __init__(self, refuses: ApiError | None = None) -> None:
-        self.refuses = refuses
-        self.statuses: list[TrainingRunStatus] = []
-        self.version = 100
-
-    async def apply(self, path: str, body: dict[str, Any], **_: Any) -> dict[str, Any]:
-        assert path.endswith("/status")
-        self.statuses.append(TrainingRunStatus.model_validate(body["status"]))
-        return self._answer({})
-
-    async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        assert path.endswith("/jobs")
-        if self.refuses is not None:
-            raise self.refuses
-        return self._answer(body["metadata"])
-
-    async def get(self, path: str) -> dict[str, Any]:
-        """Somebody else's Job of that name."""
-        return {"metadata": {"name": path.rsplit("/", maxsplit=1)[-1], "namespace": "vision"}}
-
-    def _answer(self, metadata: dict[str, Any]) -> dict[str, Any]:
-        self.version += 1
-        made = {"uid": "job-1", "creationTimestamp": "2026-11-21T12:00:00Z", "resourceVersion": str(self.version)}
-        return {"metadata": {**metadata, **made}}
-
-
-def reconciler(cluster: Cluster, world: World) -> Reconciler:
-    async def prepare(_: str) -> None:
-        """Nothing to prepare."""
-
-    client, cache = cast("KubeClient", cluster), Cache()
-    cache.store_run(world.stored())
-    return Reconciler(
-        client=client,
-        cache=cache,
-        reports=ReportStore(),
-        actions=ActionRunner(client, cache, SETTINGS, prepare),
-        writer=StatusWriter(client, Pace()),
-        events=EventWriter(client, "test", WorkQueue[RunKey]().calm),
-        settings=SETTINGS,
-        is_leader=lambda: True,
-    )
-
-
 async def test_a_forbidden_job_is_told_of_and_tried_until_it_is_allowed() -> None:
-    world, cluster = a_run(), Cluster(FORBIDDEN)
-    looks = reconciler(cluster, world)
+    world = a_run()
+    cluster = Cluster(world, FORBIDDEN)
+    looks = cluster.reconciler()
     for _ in range(3):
         with pytest.raises(JobRefusedError, match="exceeded quota"):
             await looks.reconcile(world.run.key)
@@ -89,9 +36,10 @@ async def test_a_forbidden_job_is_told_of_and_tried_until_it_is_allowed() -> Non
 
 
 async def test_so_is_that_of_a_new_run_which_has_no_status_yet() -> None:
-    world, cluster = a_run(), Cluster(FORBIDDEN)
+    world = a_run()
     world.run = replace(world.run, created_at=datetime.now(UTC))
-    looks = reconciler(cluster, world)
+    cluster = Cluster(world, FORBIDDEN)
+    looks = cluster.reconciler()
     for _ in range(3):
         with pytest.raises(JobRefusedError, match="exceeded quota"):
             await looks.reconcile(world.run.key)
@@ -99,8 +47,9 @@ async def test_so_is_that_of_a_new_run_which_has_no_status_yet() -> None:
 
 
 async def test_an_invalid_job_fails_the_run() -> None:
-    world, cluster = a_run(), Cluster(INVALID)
-    looks = reconciler(cluster, world)
+    world = a_run()
+    cluster = Cluster(world, INVALID)
+    looks = cluster.reconciler()
     with pytest.raises(JobRefusedError):
         await looks.reconcile(world.run.key)
     await looks.reconcile(world.run.key)
@@ -109,8 +58,9 @@ async def test_an_invalid_job_fails_the_run() -> None:
 
 
 async def test_a_name_that_is_taken_is_told_of() -> None:
-    world, cluster = a_run(), Cluster(ConflictError(409, "AlreadyExists", ""))
-    looks = reconciler(cluster, world)
+    world = a_run()
+    cluster = Cluster(world, ConflictError(409, "AlreadyExists", ""))
+    looks = cluster.reconciler()
     for _ in range(2):
         with pytest.raises(JobRefusedError, match="does not belong to run digits; delete it"):
             await looks.reconcile(world.run.key)
@@ -118,8 +68,9 @@ async def test_a_name_that_is_taken_is_told_of() -> None:
 
 
 async def test_an_api_server_in_trouble_has_refused_nothing() -> None:
-    world, cluster = a_run(), Cluster(ApiError(503, "ServiceUnavailable", "etcd"))
-    looks = reconciler(cluster, world)
+    world = a_run()
+    cluster = Cluster(world, ApiError(503, "ServiceUnavailable", "etcd"))
+    looks = cluster.reconciler()
     for _ in range(2):
         with pytest.raises(ApiError, match="etcd"):
             await looks.reconcile(world.run.key)
