@@ -57,7 +57,7 @@ class Lane:
             await self.begin_operator()
 
     async def live(self, run: str, life: Life, *faults: Fault, seconds: float = 60) -> None:
-        """One run from its creation to its end, with faults."""
+        """One run from its creation to its end, with faults; no two of its moves are further apart than `seconds`."""
         self.proxy.faults.extend(faults)
         await Fate(self.view, self.witness, run, life).play(seconds)
 

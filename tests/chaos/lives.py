@@ -58,6 +58,8 @@ class IsDeleted:
 
 Turn = Ends | IsEvicted | IsSuspended | IsKilled | LosesItsPod | LosesItsJob | IsDeleted
 _COMPLETES = Ends(0, Reason.COMPLETED)
+_MOST_MOVES = 40
+"""In the longest life of those that are drawn there are a dozen."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,19 @@ class Fate:
         self._done: set[tuple[int, str]] = set()
 
     async def play(self, seconds: float) -> None:
-        """From the run's creation until its last attempt has ended and the run is Complete or Failed, or is gone."""
+        """From the run's creation until its last attempt has ended and the run is Complete or Failed, or is gone.
+
+        Args:
+            seconds: the most that may pass from one move to the next.
+        """
         await asyncio.to_thread(self._view.apply, self._run, **self._life.changes)
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
+        moves, deadline = 0, loop.time() + seconds
         while not self._is_over():
+            if len(self._done) > moves:
+                moves, deadline = len(self._done), loop.time() + seconds
             assert loop.time() < deadline, f"run {self._run} is not over: {self._witness.status(self._run)}"
+            assert moves < _MOST_MOVES, f"run {self._run} does not end: {self._witness.status(self._run)}"
             await self._witness.change(0.5)
             await self._move()
 
