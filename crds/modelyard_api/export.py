@@ -63,8 +63,6 @@ PRECISIONS = {
     ExportFormat.IMX500: (Precision.INT8,),
 }
 """What each format can hold."""
-
-
 _MAY_BE_SKIPPED = (ExportFormat.TENSORRT, ExportFormat.IMX500)
 """Formats that not every machine or network can have."""
 
@@ -123,8 +121,8 @@ class Export(ApiModel):
         _only_for_onnx("dynamic", "!self.dynamic", "is for format onnx only; leave it out or set it to false"),
         *(_precisions_of(form) for form in PRECISIONS if PRECISIONS[form] != tuple(Precision)),
         Rule(
-            "self.format in ['tensorrt', 'imx500'] || !self.required",
-            "is for formats tensorrt and imx500 only; leave it out or set it to false",
+            f"self.format in {[each.value for each in _MAY_BE_SKIPPED]} || !self.required",
+            f"is for formats {' and '.join(_MAY_BE_SKIPPED)} only; leave it out or set it to false",
             path=".required",
             holds=lambda export: export.format in _MAY_BE_SKIPPED or not export.required,
         ),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from modelyard_api.base import WEB_ADDRESS, ApiModel, Matches
+from modelyard_api.base import WEB_ADDRESS, ApiModel, Matches, Rule
 
 _DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
@@ -31,8 +31,6 @@ S3Uri = Annotated[
     Matches("must not have . or .. for a folder", (r"^[^/]*(/([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+)?)*$",)),
 ]
 Folder = Annotated[str, StringConstraints(max_length=1024), Matches("must be a path that begins with /", (r"^/.*$",))]
-
-
 _PART = r"([^/.\n][^/\n]*|\.[^/.\n][^/\n]*|\.\.[^/\n]+)"
 PathWithin = Annotated[
     str,
@@ -41,6 +39,16 @@ PathWithin = Annotated[
         "must be a path within the volume, without . and .., such as weights/resnet18.pth", (f"^({_PART}/)*{_PART}?$",)
     ),
 ]
+
+
+def one_source(*fields: str) -> Rule:
+    """That an object names exactly one of the places that something may come from, each an optional field."""
+    given = ", ".join(f"has(self.{field})" for field in fields)
+    return Rule(
+        f"[{given}].filter(given, given).size() == 1",
+        f"must name one source: {', '.join(fields[:-1])} or {fields[-1]}",
+        holds=lambda found: sum(getattr(found, field) is not None for field in fields) == 1,
+    )
 
 
 class VolumeLocation(ApiModel):

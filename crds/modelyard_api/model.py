@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from modelyard_api.base import ApiModel, Matches, Rule
-from modelyard_api.location import Folder, S3Location, VolumeLocation
+from modelyard_api.location import Folder, S3Location, VolumeLocation, one_source
 
 RunName = Annotated[
     str,
@@ -34,13 +34,7 @@ class Pretrained(ApiModel):
     """One file of weights, of whatever origin: a PyTorch state dict, safetensors, or a best.pt of ours."""
 
     rules: ClassVar = (
-        Rule(
-            "[has(self.s3), has(self.path), has(self.volume), has(self.url)].filter(given, given).size() == 1",
-            "must name one source: s3, path, volume or url",
-            holds=lambda weights: (
-                sum(each is not None for each in (weights.s3, weights.path, weights.volume, weights.url)) == 1
-            ),
-        ),
+        one_source("s3", "path", "volume", "url"),
         Rule(
             "!has(self.url) || has(self.sha256)",
             "must be given with url: what comes from elsewhere has to be known beforehand",
@@ -85,15 +79,7 @@ class FromWeights(StrEnum):
 class From(ApiModel):
     """What another run has published: its weights, checked against its SHA256SUMS."""
 
-    rules: ClassVar = (
-        Rule(
-            "[has(self.run), has(self.s3), has(self.path), has(self.volume)].filter(given, given).size() == 1",
-            "must name one source: run, s3, path or volume",
-            holds=lambda source: (
-                sum(each is not None for each in (source.run, source.s3, source.path, source.volume)) == 1
-            ),
-        ),
-    )
+    rules: ClassVar = (one_source("run", "s3", "path", "volume"),)
 
     run: Annotated[
         RunName | None,

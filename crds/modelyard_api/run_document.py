@@ -33,9 +33,10 @@ INTAKE_CA_FOLDER = MOUNT / "intake-ca"
 DATASET_CREDENTIALS_FOLDER = MOUNT / "s3" / "dataset"
 ARTIFACTS_CREDENTIALS_FOLDER = MOUNT / "s3" / "artifacts"
 WEIGHTS_CREDENTIALS_FOLDER = MOUNT / "s3" / "weights"
+"""Folders with one file for each key of the Secret (AWS_ACCESS_KEY_ID, ...), mounted as optional volumes."""
 DATASET_VOLUME_FOLDER = MOUNT / "volumes" / "dataset"
 WEIGHTS_VOLUME_FOLDER = MOUNT / "volumes" / "weights"
-"""Folders with one file for each key of the Secret (AWS_ACCESS_KEY_ID, ...), mounted as optional volumes."""
+"""Where the claims are mounted that the spec names."""
 SCRATCH_FOLDER = PurePosixPath("/scratch")
 
 POD_UID_VARIABLE = "MODELYARD_POD_UID"

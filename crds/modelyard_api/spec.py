@@ -17,7 +17,7 @@ from modelyard_api.classification import Classification
 from modelyard_api.detection import Detection
 from modelyard_api.export import DEFAULT_OPSET, ArtifactNaming, Export, ExportFormat
 from modelyard_api.face_id import FaceId
-from modelyard_api.location import SUBDOMAIN, Folder, Name, S3Location, VolumeLocation
+from modelyard_api.location import SUBDOMAIN, Folder, Name, S3Location, VolumeLocation, one_source
 from modelyard_api.model import Mode, Model
 from modelyard_api.quantity import quantity
 from modelyard_api.quantization import Quantization
@@ -56,13 +56,7 @@ FORMATS = {
 class Dataset(ApiModel):
     """The pictures and labels that the model learns from."""
 
-    rules: ClassVar = (
-        Rule(
-            "[has(self.s3), has(self.path), has(self.volume)].filter(given, given).size() == 1",
-            "must name one source: s3, path or volume",
-            holds=lambda dataset: sum(each is not None for each in (dataset.s3, dataset.path, dataset.volume)) == 1,
-        ),
-    )
+    rules: ClassVar = (one_source("s3", "path", "volume"),)
 
     s3: Annotated[
         S3Location | None,
