@@ -8,7 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from modelyard_api.layout import CHECKSUMS
-from modelyard_trainer.files import files_below, format_checksums, sha256
+from modelyard_trainer.files import digests_below, format_checksums
+
+_THREADS = 4
 
 
 def begin(folder: Path) -> None:
@@ -24,6 +26,4 @@ def begin(folder: Path) -> None:
 
 def write_checksums(folder: Path) -> None:
     """SHA256SUMS over all that is in the folder now, in the place of one that is there."""
-    sums = folder / CHECKSUMS
-    digests = {path.relative_to(folder).as_posix(): sha256(path) for path in files_below(folder) if path != sums}
-    sums.write_text(format_checksums(digests))
+    (folder / CHECKSUMS).write_text(format_checksums(digests_below(folder, _THREADS)))

@@ -15,7 +15,7 @@ from modelyard_api.status import Artifact
 
 from modelyard_trainer.checkpoints.folder import CHECKPOINTS_FOLDER
 from modelyard_trainer.errors import RunError
-from modelyard_trainer.files import files_below, format_checksums, sha256, sha256_of_all, write_atomically
+from modelyard_trainer.files import digests_below, format_checksums, sha256, write_atomically
 from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.progress import Progress
 
@@ -44,9 +44,7 @@ class Manifest:
     @classmethod
     def of(cls, folder: Path) -> Manifest:
         """Read every file below `folder`."""
-        paths = list(files_below(folder))
-        names = [path.relative_to(folder).as_posix() for path in paths]
-        return cls(folder, dict(zip(names, sha256_of_all(paths, _THREADS), strict=True)))
+        return cls(folder, digests_below(folder, _THREADS))
 
     @property
     def text(self) -> str:

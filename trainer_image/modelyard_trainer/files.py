@@ -55,6 +55,13 @@ def files_below(folder: Path) -> Iterator[Path]:
     yield from (path for path in sorted(paths) if path.is_file())
 
 
+def digests_below(folder: Path, threads: int) -> dict[str, str]:
+    """The SHA-256 of each of these files, by its path there; of all but the folder's own SHA256SUMS."""
+    paths = {path.relative_to(folder).as_posix(): path for path in files_below(folder)}
+    paths.pop(CHECKSUMS, None)
+    return dict(zip(paths, sha256_of_all(paths.values(), threads), strict=True))
+
+
 def _refuse_all_but_no_folder(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise error

@@ -220,6 +220,14 @@ def test_a_picture_that_the_list_does_not_have_is_refused(dataset_folder: Path) 
     assert refused.value.reason is Reason.DATASET_CHECKSUM_MISMATCH
 
 
+def test_a_list_within_the_data_set_is_one_of_its_files(dataset_folder: Path) -> None:
+    """`modelyard dataset push` lists it, and from S3 it is fetched."""
+    (dataset_folder / "images" / "SHA256SUMS").write_text("of the pictures alone")
+    write_checksums(dataset_folder)
+    assert "images/SHA256SUMS" in (dataset_folder / "SHA256SUMS").read_text()
+    assert len(check(dataset_folder).training) == 8
+
+
 def test_checksums_that_lead_out_of_the_folder_are_refused(dataset_folder: Path) -> None:
     (dataset_folder / "SHA256SUMS").write_text(f"{'0' * 64}  ../../etc/passwd\n")
     with pytest.raises(RunError, match=r"SHA256SUMS, line 1: '../../etc/passwd' leads out"):

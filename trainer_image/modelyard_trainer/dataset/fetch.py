@@ -14,7 +14,7 @@ from modelyard_trainer.dataset.checksums import check_digest, read_checksums
 from modelyard_trainer.dataset.images import SUFFIXES
 from modelyard_trainer.dataset.model import FetchedDataset
 from modelyard_trainer.errors import RunError
-from modelyard_trainer.files import files_below, sha256_of_all
+from modelyard_trainer.files import digests_below
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.unreadable import refusing_unreadable
@@ -60,12 +60,9 @@ def _in_place(folder: Path, cpus: int, field: str) -> FetchedDataset:
 def _read(folder: Path, cpus: int, field: str) -> FetchedDataset:
     if not folder.is_dir():
         raise RunError(Reason.DATASET_NOT_FOUND, f"{field}: {folder} is not a folder on this computer")
-    paths = [path for path in files_below(folder) if path.name != CHECKSUMS]
-    if not paths:
+    digests = digests_below(folder, cpus)
+    if not digests:
         raise RunError(Reason.DATASET_EMPTY, f"{field}: {folder} holds no files")
-    digests = dict(
-        zip((path.relative_to(folder).as_posix() for path in paths), sha256_of_all(paths, cpus), strict=True)
-    )
     sums = folder / CHECKSUMS
     if sums.is_file():
         wanted = read_checksums(sums.read_bytes())

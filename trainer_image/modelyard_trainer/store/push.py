@@ -11,7 +11,7 @@ from modelyard_api.outcome import Reason
 
 from modelyard_trainer.dataset.checksums import check_digest, read_checksums
 from modelyard_trainer.errors import RunError
-from modelyard_trainer.files import files_below, format_checksums, sha256_of_all
+from modelyard_trainer.files import digests_below, files_below, format_checksums
 from modelyard_trainer.store.s3 import S3Store
 from modelyard_trainer.store.transfer import Counter, in_parallel
 from modelyard_trainer.unreadable import refusing_unreadable
@@ -51,11 +51,10 @@ def push_dataset(store: S3Store, folder: Path, tell: Callable[[str], None], thre
 
 def _checked(folder: Path, threads: int) -> Mapping[str, str]:
     """Path to digest of every file that is to be uploaded."""
-    paths = [path for path in files_below(folder) if path.relative_to(folder).as_posix() != CHECKSUMS]
-    if not paths:
+    _refuse_line_breaks(folder)
+    found = digests_below(folder, threads)
+    if not found:
         raise RunError(Reason.DATASET_EMPTY, f"{folder} holds no files")
-    _refuse_line_breaks([path.relative_to(folder).as_posix() for path in paths])
-    found = dict(zip((p.relative_to(folder).as_posix() for p in paths), sha256_of_all(paths, threads), strict=True))
     sums = folder / CHECKSUMS
     wanted = read_checksums(sums.read_bytes()) if sums.is_file() else found
     for name, digest in wanted.items():
@@ -63,9 +62,10 @@ def _checked(folder: Path, threads: int) -> Mapping[str, str]:
     return wanted
 
 
-def _refuse_line_breaks(names: list[str]) -> None:
+def _refuse_line_breaks(folder: Path) -> None:
     """A name with one would make SHA256SUMS unreadable, and a version is never written again."""
-    for name in names:
+    for path in files_below(folder):
+        name = path.relative_to(folder).as_posix()
         if name.splitlines() != [name]:
             raise RunError(
                 Reason.DATASET_INVALID, f"the file name {name!r} holds a line break; a name on one line would be right"
