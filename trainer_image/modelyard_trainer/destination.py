@@ -89,10 +89,12 @@ class FolderDestination:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(Reason.SPEC_INVALID, f"artifacts.path: {self.folder} cannot be made ({error})") from error
+            raise RunError(
+                Reason.SPEC_INVALID, f"spec.artifacts.path: {self.folder} cannot be made ({error})"
+            ) from error
         if any(path.name != CHECKPOINTS_FOLDER for path in self.folder.iterdir()):
             raise RunError(
-                Reason.SPEC_INVALID, f"artifacts.path: {self.folder} is not empty; a folder that is would be right"
+                Reason.SPEC_INVALID, f"spec.artifacts.path: {self.folder} is not empty; a folder that is would be right"
             )
 
     def publish(self, folder: Path, progress: Progress, interruption: Interruption) -> Published:

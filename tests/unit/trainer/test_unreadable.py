@@ -88,7 +88,7 @@ def test_a_data_set_is_refused_where_a_file_or_folder_of_it_cannot_be_read(close
             fetched(dataset)
     finally:
         path.chmod(before)
-    assert refused(Reason.DATASET_INVALID, "dataset.path", path, refusal.value)
+    assert refused(Reason.DATASET_INVALID, "spec.dataset.path", path, refusal.value)
 
 
 def test_a_folder_that_can_be_listed_and_not_entered_is_refused_at_its_first_file(dataset: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_folder_that_can_be_listed_and_not_entered_is_refused_at_its_first_fil
             fetched(dataset)
     finally:
         (dataset / "images" / "val").chmod(0o755)
-    assert refused(Reason.DATASET_INVALID, "dataset.path", dataset / "images" / "val" / "000.jpg", refusal.value)
+    assert refused(Reason.DATASET_INVALID, "spec.dataset.path", dataset / "images" / "val" / "000.jpg", refusal.value)
 
 
 def test_a_data_set_of_which_a_folder_cannot_be_read_is_not_pushed(dataset: Path) -> None:

@@ -153,9 +153,9 @@ def _sides(found: LabelledPictures, dataset: Dataset, test_split: float, seed: i
 
 _WORDS = {"train": "training", "val": "validation", "test": "the test"}
 _SHARES = {
-    "train": "dataset.validationSplit",
-    "val": "dataset.validationSplit",
-    "test": "classification.testSplit",
+    "train": "spec.dataset.validationSplit",
+    "val": "spec.dataset.validationSplit",
+    "test": "spec.classification.testSplit",
 }
 
 

@@ -39,10 +39,10 @@ def fetch(
             store says.
     """
     if dataset.path is not None:
-        return _in_place(Path(dataset.path), cpus, "dataset.path")
+        return _in_place(Path(dataset.path), cpus, "spec.dataset.path")
     if dataset.volume is not None:
-        folder = places.volume(DATASET_VOLUME_FOLDER, dataset.volume, "spec.dataset.volume")
-        return _in_place(folder, cpus, "dataset.volume")
+        field = "spec.dataset.volume"
+        return _in_place(places.volume(DATASET_VOLUME_FOLDER, dataset.volume, field), cpus, field)
     if dataset.s3 is None:
         raise RunError(Reason.SPEC_INVALID, "spec.dataset: it names no place; s3, path or volume would be right")
     from modelyard_trainer.store.download import download_dataset  # noqa: PLC0415 - boto3, half a second

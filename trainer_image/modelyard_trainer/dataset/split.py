@@ -26,7 +26,7 @@ def split_by_seed(names: Sequence[str], share: float, seed: int) -> frozenset[st
         side = "validation" if wanted == 0 else "training"
         raise RunError(
             Reason.SPLIT_EMPTY,
-            f"dataset.validationSplit {share:g} of {len(names)} pictures leaves none for {side}; "
+            f"spec.dataset.validationSplit {share:g} of {len(names)} pictures leaves none for {side}; "
             "more pictures or another share would be right",
         )
     return frozenset(lowest(names, wanted, seed, salt="validation"))
