@@ -13,11 +13,11 @@ from torch import Tensor
 from modelyard_trainer.dataset.model import CheckedDataset, Picture
 from modelyard_trainer.imaging.augment import augmentation
 from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
-from modelyard_trainer.imaging.squares import Squares, largest_side, squares
+from modelyard_trainer.imaging.squares import largest_side
 from modelyard_trainer.loop.aware import Deployed
 from modelyard_trainer.loop.batches import without_a_small_batch
 from modelyard_trainer.loop.drawing import Purpose, draw_from
-from modelyard_trainer.loop.fit import Recipe, loader_workers
+from modelyard_trainer.loop.fit import Recipe
 from modelyard_trainer.loop.freezing import head_of
 from modelyard_trainer.loop.sampling import Balanced, shuffled
 from modelyard_trainer.tasks.base import TaskContext
@@ -25,6 +25,7 @@ from modelyard_trainer.tasks.classification.architecture import build
 from modelyard_trainer.tasks.classification.checkpoint import Checkpoint
 from modelyard_trainer.tasks.classification.learner import ClassificationLearner, Examiner, labels_of
 from modelyard_trainer.tasks.classification.network import backbone_weights, stages_of
+from modelyard_trainer.tasks.loading import loading, squares_of
 
 FORM = "modelyard/classification-training/v1"
 
@@ -35,6 +36,7 @@ def recipe_of(
     """The recipe, and what it validates with, which is to be closed."""
     training, spec = context.document.training, context.document.spec
     augment = augmentation(block.augment, training.image_size)
+    source = augment.source_side(largest_side(data.training))
     labels = labels_of(data.training).tolist()
     order = (
         Balanced(training.seed, labels)
@@ -49,13 +51,13 @@ def recipe_of(
 
     def write(path: Path, epoch: int, metrics: Mapping[str, float], weights: Mapping[str, Tensor]) -> None:
         Checkpoint(
-            spec.model.architecture,
-            data.classes,
-            training.image_size,
-            block.resize.value,
-            epoch,
-            metrics,
-            backbone_weights(weights),
+            architecture=spec.model.architecture,
+            classes=data.classes,
+            image_size=training.image_size,
+            resize=block.resize.value,
+            epoch=epoch,
+            metrics=metrics,
+            weights=backbone_weights(weights),
         ).save(path)
 
     stages = stages_of(model)
@@ -66,7 +68,7 @@ def recipe_of(
         model=model,
         learner=ClassificationLearner(block, data.training, len(data.classes), validation, on),
         pictures=TrainingPictures(
-            _squares(context, block, data.training, augment.source_side(largest_side(data.training)), "training"),
+            squares_of(context, data.training, source, block.resize, "training"),
             order,
             augment,
             training.seed,
@@ -94,18 +96,10 @@ def examiner(
     name: str = "validation",
 ) -> Examiner:
     """What looks at pictures in the same way whenever it is asked: the same numbers come of the same weights."""
-    batch_size = min(context.at_once, len(pictures))
     return Examiner(
         pictures,
-        _squares(context, block, pictures, context.document.training.image_size, name),
+        squares_of(context, pictures, context.document.training.image_size, block.resize, name),
         classes=classes,
-        batch_size=batch_size,
-        workers=loader_workers(context, str(device), -(-len(pictures) // batch_size), workers),
+        **loading(context, len(pictures), str(device), workers),
         device=device,
     )
-
-
-def _squares(context: TaskContext, block: Classification, pictures: Sequence[Picture], side: int, name: str) -> Squares:
-    file = context.scratch / "cache" / f"{name}.npy"
-    cache = context.document.training.cache
-    return squares(pictures, side, block.resize, cache=cache, file=file, threads=context.cpus, ranks=context.ranks)

@@ -14,16 +14,17 @@ from modelyard_trainer.dataset.model import CheckedDataset, Picture
 from modelyard_trainer.embeddings.extract import Extractor
 from modelyard_trainer.imaging.augment import augmentation
 from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
-from modelyard_trainer.imaging.squares import Squares, largest_side, squares
+from modelyard_trainer.imaging.squares import largest_side
 from modelyard_trainer.loop.aware import Deployed
 from modelyard_trainer.loop.batches import without_a_small_batch
 from modelyard_trainer.loop.drawing import Purpose, draw_from
-from modelyard_trainer.loop.fit import Recipe, loader_workers
+from modelyard_trainer.loop.fit import Recipe
 from modelyard_trainer.loop.sampling import shuffled
 from modelyard_trainer.tasks.base import TaskContext
 from modelyard_trainer.tasks.face_id.checkpoint import Checkpoint
 from modelyard_trainer.tasks.face_id.learner import Examiner, FaceIdLearner
 from modelyard_trainer.tasks.face_id.network import build
+from modelyard_trainer.tasks.loading import loading, squares_of
 from modelyard_trainer.tasks.timm_stages import all_stages
 
 FORM = "modelyard/face-id-training/v1"
@@ -47,6 +48,7 @@ def recipe_of(
     """The recipe, and what it validates with, which is to be closed."""
     training, spec = context.document.training, context.document.spec
     augment = augmentation(block.augment, training.image_size)
+    source = augment.source_side(largest_side(data.training))
     on = torch.device(device)
     draw_from(training.seed, Purpose.WEIGHTS, 0, 0)
     model = build(spec.model.architecture, block, len(data.classes), training.image_size)
@@ -75,7 +77,7 @@ def recipe_of(
         model=model,
         learner=FaceIdLearner(data.training, validation, on),
         pictures=TrainingPictures(
-            _squares(context, block, data.training, augment.source_side(largest_side(data.training)), "training"),
+            squares_of(context, data.training, source, block.resize, "training"),
             shuffled(training.seed, len(data.training)),
             augment,
             training.seed,
@@ -103,24 +105,11 @@ def examiner(
     name: str = "validation",
 ) -> Examiner:
     """What looks at pictures of known identities in the same way whenever it is asked."""
-    batch_size, processes = _loading(context, len(pictures), device, workers)
-    seen = _squares(context, block, pictures, context.document.training.image_size, name)
-    return Examiner(pictures, seen, batch_size=batch_size, workers=processes, device=device)
+    seen = squares_of(context, pictures, context.document.training.image_size, block.resize, name)
+    return Examiner(pictures, seen, **loading(context, len(pictures), str(device), workers), device=device)
 
 
 def extractor(context: TaskContext, block: FaceId, pictures: Sequence[Picture], device: torch.device) -> Extractor:
     """What embeds pictures of identities that were held out."""
-    batch_size, processes = _loading(context, len(pictures), device, None)
-    seen = _squares(context, block, pictures, context.document.training.image_size, "held-out")
-    return Extractor(seen, batch_size=batch_size, workers=processes, device=device)
-
-
-def _loading(context: TaskContext, pictures: int, device: torch.device, workers: int | None) -> tuple[int, int]:
-    batch_size = min(context.at_once, pictures)
-    return batch_size, loader_workers(context, str(device), -(-pictures // batch_size), workers)
-
-
-def _squares(context: TaskContext, block: FaceId, pictures: Sequence[Picture], side: int, name: str) -> Squares:
-    file = context.scratch / "cache" / f"{name}.npy"
-    cache = context.document.training.cache
-    return squares(pictures, side, block.resize, cache=cache, file=file, threads=context.cpus, ranks=context.ranks)
+    seen = squares_of(context, pictures, context.document.training.image_size, block.resize, "held-out")
+    return Extractor(seen, **loading(context, len(pictures), str(device)), device=device)

@@ -15,13 +15,14 @@ from modelyard_trainer.dataset.model import Picture
 from modelyard_trainer.dataset.reid import ReidDataset, Target
 from modelyard_trainer.embeddings.extract import Extractor
 from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
-from modelyard_trainer.imaging.squares import Squares, squares
+from modelyard_trainer.imaging.squares import Squares
 from modelyard_trainer.loop.aware import Deployed
 from modelyard_trainer.loop.batches import without_a_small_batch
 from modelyard_trainer.loop.drawing import Purpose, draw_from
-from modelyard_trainer.loop.fit import Recipe, loader_workers
+from modelyard_trainer.loop.fit import Recipe
 from modelyard_trainer.loop.freezing import head_of
 from modelyard_trainer.tasks.base import TaskContext
+from modelyard_trainer.tasks.loading import loading, squares_of
 from modelyard_trainer.tasks.reid.architecture import build
 from modelyard_trainer.tasks.reid.augment import Variation
 from modelyard_trainer.tasks.reid.checkpoint import Checkpoint
@@ -110,23 +111,13 @@ def finder_of(
 ) -> Finder:
     """What looks for the persons of one target; it is to be closed."""
     pictures = (*target.query.pictures, *target.gallery.pictures)
-    size = min(context.at_once, len(pictures))
     extractor = Extractor(
         _rectangles(context, block, pictures, name),
-        batch_size=size,
-        workers=loader_workers(context, device, -(-len(pictures) // size), workers),
+        **loading(context, len(pictures), device, workers),
         device=torch.device(device),
     )
     return Finder(target, extractor, block)
 
 
 def _rectangles(context: TaskContext, block: Reid, pictures: Sequence[Picture], name: str) -> Squares:
-    return squares(
-        pictures,
-        (block.height, block.width),
-        RESIZE,
-        cache=context.document.training.cache,
-        file=context.scratch / "cache" / f"{name}.npy",
-        threads=context.cpus,
-        ranks=context.ranks,
-    )
+    return squares_of(context, pictures, (block.height, block.width), RESIZE, name)
