@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard_trainer.checkpoints.model import Position
+from modelyard_trainer.tasks.base import PLOTS
 
 _PICTURES = (
     ("predictions.jpg", "Validation pictures and what was found in them (score from 0.25)"),
@@ -51,7 +52,7 @@ def render_report(summary: Mapping[str, Any], folder: Path) -> str:
         *_section("Good to know", _list(summary["notices"])),
         *_section("Exported files", _exports(summary["exports"])),
         *_section("Classes", _classes(summary["metricsPerClass"])),
-        *_section("Pictures", "".join(_figures(folder / "plots"))),
+        *_section("Pictures", "".join(_figures(folder / PLOTS))),
         *_section(
             "Data",
             _rows(

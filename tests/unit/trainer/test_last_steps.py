@@ -17,7 +17,7 @@ def test_a_picture_that_cannot_be_drawn_is_named_and_the_others_are_there(tmp_pa
 
     notices = drawn({"bad.png": fails, "good.png": Path.touch}, tmp_path)
     assert notices == ("plots/bad.png is missing, since it could not be drawn: no font",)
-    assert [path.name for path in tmp_path.iterdir()] == ["good.png"]
+    assert [path.name for path in (tmp_path / "plots").iterdir()] == ["good.png"]
 
 
 def test_a_message_that_cannot_be_written_raises_nothing(tmp_path: Path) -> None:

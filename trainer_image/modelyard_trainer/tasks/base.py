@@ -18,6 +18,8 @@ from modelyard_trainer.progress import Progress
 from modelyard_trainer.weights.model import FetchedWeights, Start
 
 BEST, LAST = "best.pt", "last.pt"
+PLOTS = "plots"
+"""Folder of pictures among the results."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard_trainer.tasks.base import Epoch, metric_names
+from modelyard_trainer.tasks.base import PLOTS, Epoch, metric_names
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -43,20 +43,21 @@ _COLUMNS = 3
 _log = logging.getLogger("modelyard.training")
 
 
-def drawn(pictures: Mapping[str, Callable[[Path], None]], folder: Path) -> tuple[str, ...]:
-    """Draw each picture into `folder`; one that cannot be drawn is no reason to throw a trained model away.
+def drawn(pictures: Mapping[str, Callable[[Path], None]], results: Path) -> tuple[str, ...]:
+    """Draw each picture into `results`/plots; one that cannot be drawn is no reason to throw a trained model away.
 
     Returns:
         A sentence for each picture that is missing.
     """
-    notices = []
+    folder, notices = results / PLOTS, []
+    folder.mkdir(exist_ok=True)
     for name, draw in pictures.items():
         try:
             draw(folder / name)
         except Exception as error:
             _log.exception("%s could not be drawn", name)
             (folder / name).unlink(missing_ok=True)
-            notices.append(f"plots/{name} is missing, since it could not be drawn: {error}")
+            notices.append(f"{PLOTS}/{name} is missing, since it could not be drawn: {error}")
     return tuple(notices)
 
 

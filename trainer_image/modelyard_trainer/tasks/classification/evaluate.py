@@ -27,8 +27,6 @@ def evaluate(context: TaskContext, block: Classification, data: CheckedDataset, 
     )
     last = list(found)[-1]
     scores = found[last].scores
-    folder = context.results / "plots"
-    folder.mkdir(exist_ok=True)
     notices = drawn(
         {
             "curves.png": lambda path: draw_curves(fit.epochs, ("macroF1", "accuracy"), path),
@@ -36,7 +34,7 @@ def evaluate(context: TaskContext, block: Classification, data: CheckedDataset, 
                 scores.confusion.T, data.classes, path, f"{last} pictures"
             ),
         },
-        folder,
+        context.results,
     )
     metrics = metrics_of(found)
     first = block.metric.value

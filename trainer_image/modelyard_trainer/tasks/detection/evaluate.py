@@ -42,8 +42,6 @@ def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tu
     }
     examiner = examined[list(examined)[-1]]
     box = examiner.metrics.box
-    folder = context.results / "plots"
-    folder.mkdir(exist_ok=True)
     seen = [checkpoint.classes[index] for index in box.ap_class_index]
     confusion = examiner.confusion_matrix.matrix
     notices = drawn(
@@ -57,7 +55,7 @@ def evaluate(context: TaskContext, data: CheckedDataset, device: str, epochs: tu
             ),
             "predictions.jpg": lambda path: plots.draw_predictions(examiner.sheet, checkpoint.classes, path),
         },
-        folder,
+        context.results,
     )
     return Evaluation(
         metrics={f"{side}{name}": value for side, each in examined.items() for name, value in means_of(each).items()},

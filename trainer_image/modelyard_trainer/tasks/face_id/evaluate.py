@@ -40,8 +40,6 @@ def evaluate(context: TaskContext, block: FaceId, data: CheckedDataset, fit: Fit
     # Weights that are only measured may meet nobody whom they know.
     last, classes = next(reversed(found), None), len(data.classes)
     scores = found[last].scores(classes) if last and classes <= MOST_SHOWN else None
-    folder = context.results / "plots"
-    folder.mkdir(exist_ok=True)
     plots: dict[str, Callable[[Path], None]] = {
         "curves.png": lambda path: draw_curves(fit.epochs, ("top1", "top5"), path)
     }
@@ -61,7 +59,7 @@ def evaluate(context: TaskContext, block: FaceId, data: CheckedDataset, fit: Fit
     return Evaluation(
         metrics={**metrics, **verification.metrics()},
         per_class=scores.per_class(data.classes) if scores else {},
-        notices=(*verification.notices(), *drawn(plots, folder)),
+        notices=(*verification.notices(), *drawn(plots, context.results)),
     )
 
 

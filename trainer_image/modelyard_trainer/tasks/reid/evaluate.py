@@ -41,9 +41,7 @@ def evaluate(context: TaskContext, block: Reid, data: ReidDataset, fit: Fit) -> 
             if block.visrank_topk:
                 suffix = f"_{_PLAIN.sub('-', name)}" if name else ""
                 plots[f"ranked{suffix}.jpg"] = partial(_ranked, finder, block, queries, gallery)
-    folder = context.results / "plots"
-    folder.mkdir(exist_ok=True)
-    notices = drawn(plots, folder)
+    notices = drawn(plots, context.results)
     metrics = averaged(found)
     metrics |= {f"rerank/{name}": value for name, value in averaged(again).items()} if again else {}
     first = block.metric.value
