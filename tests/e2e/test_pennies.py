@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from examples.pennies.make_pennies import make
-from tests.e2e.training_runs import PENNIES, example
+from tests.e2e.training_runs import EXAMPLES, example
 from tests.e2e.yard import Yard
 
 pytestmark = [pytest.mark.training, pytest.mark.long]
@@ -21,7 +21,7 @@ def test_all_four_are_trained_on_the_same_coins(yard: Yard, trainer_image: str, 
     """Applied as they are but for fewer coins and epochs."""
     make(tmp_path / "pennies", upright=100, turned=60, reverses=10)
     stories = [
-        example(f"penny-{task}", PENNIES / f"penny-{task}-small.yaml")
+        example(f"penny-{task}", EXAMPLES / f"penny-{task}-small.yaml")
         .for_epochs(EPOCHS)
         .having(trainer_image, "resources", "image")
         for task in CLASSES

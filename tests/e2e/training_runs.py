@@ -10,12 +10,11 @@ from typing import Any
 from modelyard_api.reading import documents
 from modelyard_cluster.cache import REPOSITORY
 
-EXAMPLE = REPOSITORY / "examples" / "digits.yaml"
-CLASSIFICATION = REPOSITORY / "examples" / "digits-classification.yaml"
-REID = REPOSITORY / "examples" / "reid.yaml"
-FACE_ID = REPOSITORY / "examples" / "face-id.yaml"
-PENNIES = REPOSITORY / "examples"
-"""Where Penny AI's four tasks lie, as penny-<task>-small.yaml."""
+EXAMPLES = REPOSITORY / "examples"
+EXAMPLE = EXAMPLES / "digits.yaml"
+CLASSIFICATION = EXAMPLES / "digits-classification.yaml"
+REID = EXAMPLES / "reid.yaml"
+FACE_ID = EXAMPLES / "face-id.yaml"
 BUCKET = "datasets"
 SMALL = f"s3://{BUCKET}/small/v1/"
 """A data set of the example's kind, small enough for a run of seconds."""

@@ -1,5 +1,5 @@
 """What small trainings share."""
 
-from tests.training.resuming import one_cpu_and_every_batch_counts
+from tests.training.resuming import forked_ranks, one_cpu_and_every_batch_counts
 
-__all__ = ["one_cpu_and_every_batch_counts"]
+__all__ = ["forked_ranks", "one_cpu_and_every_batch_counts"]

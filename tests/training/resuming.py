@@ -24,6 +24,13 @@ from modelyard_trainer.tasks.base import Task, TaskContext
 
 from tests.training.trainings import Shelf, Stored, Trained, differences, forked, told_to_stop_at, train
 from tests.unit.trainer.datasets import run_document
+from tests.unit.trainer.ranked import forking
+
+EXACT = [
+    pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes"),
+    pytest.mark.usefixtures("one_cpu_and_every_batch_counts"),
+]
+"""What marks tests that compare trainings bit for bit."""
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +43,13 @@ def one_cpu_and_every_batch_counts() -> Iterator[None]:
         yield
     os.sched_setaffinity(0, allowed)
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def forked_ranks() -> Iterator[None]:
+    """Other ranks are forked from this process, to save their imports."""
+    with forking():
+        yield
 
 
 @dataclass(frozen=True)
@@ -120,7 +134,8 @@ def undisturbed(
     *,
     processes: int | None = None,
 ) -> Reference:
-    """Train below an empty folder, with a snapshot at every place of `kept` and at the end."""
+    """Train below an empty folder, as a first attempt does, with a snapshot at every place of `kept` and at the end."""
+    document = document.model_copy(update={"batch_size": document.spec.training.batch_size})
     end = Position(document.spec.epochs_to_train)
     data = checked(task, document, folder / "checked")
     wanted = {*kept, end}

@@ -10,7 +10,7 @@ from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.tasks.classification.task import ClassificationTask
 
 from examples.digits.make_folders import make
-from tests.training.resuming import Reference, undisturbed
+from tests.training.resuming import EXACT, Reference, undisturbed
 from tests.training.trainings import Shelf
 from tests.unit.trainer.datasets import run_document
 
@@ -47,10 +47,7 @@ KEPT = {
     "between two steps": Position(1, 4),
     "before a validation": Position(2, STEPS),
 }
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes"),
-    pytest.mark.usefixtures("one_cpu_and_every_batch_counts"),
-]
+pytestmark = EXACT
 
 
 @pytest.fixture(scope="module")

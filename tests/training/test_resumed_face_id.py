@@ -10,7 +10,7 @@ from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.tasks.face_id.task import FaceIdTask
 
 from examples.digits.make_folders import make
-from tests.training.resuming import Reference, undisturbed
+from tests.training.resuming import EXACT, Reference, undisturbed
 from tests.training.trainings import Shelf
 from tests.unit.trainer.datasets import run_document
 
@@ -46,10 +46,7 @@ KEPT = {
     "within an accumulation": Position(1, 3),
     "before a validation": Position(2, STEPS),
 }
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes"),
-    pytest.mark.usefixtures("one_cpu_and_every_batch_counts"),
-]
+pytestmark = EXACT
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +54,9 @@ def reference(tmp_path_factory: pytest.TempPathFactory, one_cpu_and_every_batch_
     folder = tmp_path_factory.mktemp("digits")
     make(folder, images=PICTURES, size=32)
     document = run_document(**SETTINGS, dataset={"path": str(folder), "format": "image-folder"})
-    document = document.model_copy(update={"batch_size": document.spec.training.batch_size})
     found = undisturbed(FaceIdTask, document, tmp_path_factory.mktemp("reference"), KEPT.values())
-    assert -(-len(found.data.training) // document.batch_size) == STEPS
-    assert len(found.data.training) % document.batch_size > 1
+    assert -(-len(found.data.training) // found.document.batch_size) == STEPS
+    assert len(found.data.training) % found.document.batch_size > 1
     return found
 
 

@@ -11,7 +11,7 @@ from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.tasks.reid.task import ReidTask
 
 from examples.animals.make_sightings import make
-from tests.training.resuming import Reference, undisturbed
+from tests.training.resuming import EXACT, Reference, undisturbed
 from tests.training.trainings import Shelf
 from tests.unit.trainer.datasets import run_document
 
@@ -47,10 +47,7 @@ KEPT = {
     "within an accumulation": Position(1, 3),
     "before a validation": Position(2, STEPS),
 }
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes"),
-    pytest.mark.usefixtures("one_cpu_and_every_batch_counts"),
-]
+pytestmark = EXACT
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +55,8 @@ def reference(tmp_path_factory: pytest.TempPathFactory, one_cpu_and_every_batch_
     folder = tmp_path_factory.mktemp("sightings")
     make(folder, individuals=8, pictures=2, height=32)
     document = run_document(**SETTINGS, dataset={"path": str(folder), "format": "market1501"})
-    document = document.model_copy(update={"batch_size": document.spec.training.batch_size})
     found = undisturbed(ReidTask, document, tmp_path_factory.mktemp("reference"), KEPT.values())
-    assert len(found.data.training) == STEPS * document.batch_size
+    assert len(found.data.training) == STEPS * found.document.batch_size
     assert ["mAP" in metrics for _, metrics in found.trained.epochs] == [False, True, True]
     return found
 

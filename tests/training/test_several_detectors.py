@@ -17,17 +17,10 @@ from modelyard_trainer.tasks.detection.task import DetectionTask
 
 from tests.training.resuming import Reference, undisturbed
 from tests.unit.trainer.datasets import make_dataset, run_document
-from tests.unit.trainer.ranked import forking
 
 WITHIN, BEFORE_VALIDATION = Position(1, 2), Position(1, 3)
 """Within an accumulation, after one that went over an epoch's end; and after the last batch, which is not full."""
 pytestmark = pytest.mark.usefixtures("one_cpu_and_every_batch_counts", "forked_ranks")
-
-
-@pytest.fixture(scope="module")
-def forked_ranks() -> Iterator[None]:
-    with forking():
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +60,6 @@ def detector(
         },
         detection={"augment": {"mosaic": 0.8, "closeMosaic": 1, "mixup": 0.5}},
     )
-    document = document.model_copy(update={"batch_size": document.spec.training.batch_size})
     found = undisturbed(
         DetectionTask, document, tmp_path_factory.mktemp("reference"), [WITHIN, BEFORE_VALIDATION], processes=2
     )

@@ -1,11 +1,11 @@
 """Two processes that train one model: killed anywhere and resumed, they equal two that never were, bit for bit.
 
-On the CPU, by gloo. The other rank is forked from this process where that is all the same, to save its imports.
+On the CPU, by gloo. The other rank is forked from this process where that is all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +22,14 @@ from torch import nn
 from examples.animals import make_sightings
 from examples.digits import make_folders
 from tests.training import test_resumed_classifier, test_resumed_face_id, test_resumed_reid
-from tests.training.resuming import Reference, checked, undisturbed
+from tests.training.resuming import EXACT, Reference, checked, undisturbed
 from tests.training.trainings import Shelf
 from tests.unit.trainer.datasets import run_document
-from tests.unit.trainer.ranked import forking
 
 BETWEEN, BEFORE_VALIDATION = Position(1, 4), Position(2, 5)
 """Between two steps of the optimizer, each of two batches; and after the last batch of one of the classifier's epochs,
 which are a batch of three pictures shorter than with one process: a lone one would be left to one of two."""
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes"),
-    pytest.mark.usefixtures("one_cpu_and_every_batch_counts", "forked_ranks"),
-]
-
-
-@pytest.fixture(scope="module")
-def forked_ranks() -> Iterator[None]:
-    with forking():
-        yield
+pytestmark = [*EXACT, pytest.mark.usefixtures("forked_ranks")]
 
 
 def _two(
@@ -51,7 +41,6 @@ def _two(
     **options: Any,
 ) -> Reference:
     document = run_document(**{**settings, "dataset": dataset})
-    document = document.model_copy(update={"batch_size": document.spec.training.batch_size})
     folder = factory.mktemp("reference")
     return undisturbed(task, document, folder, kept, processes=2, **options)
 

@@ -19,7 +19,7 @@ from modelyard_trainer.loop.batches import Batches, without_a_small_batch
 from modelyard_trainer.loop.device import ranks_wanted
 from modelyard_trainer.loop.epochs import EpochLoop, Plan
 from modelyard_trainer.loop.freezing import Freezing
-from modelyard_trainer.loop.guard import Guard, Watch
+from modelyard_trainer.loop.guard import NOTHING, Watch
 from modelyard_trainer.loop.loader import EpochLoader, Place
 from modelyard_trainer.loop.optimizer import build_optimizer
 from modelyard_trainer.loop.precision import Precision
@@ -161,7 +161,7 @@ def trained(ranks: Ranks, *, poisoned: bool = False) -> Ended:
         freezing=freezing,
         plan=Plan(3, 0, "score", seed=1),
         watch=Watch(lambda *_: None, lambda _epoch, told, _best, _weights: metrics.append(told)),
-        guard=Guard(lambda: False, lambda _position: False, lambda _position, _numbers: None),
+        guard=NOTHING,
         ranks=ranks,
     )
     loop.run(same_start(ranks, Position(0), numbers, batches))
