@@ -23,7 +23,7 @@ _log = logging.getLogger("modelyard.training")
 
 
 class History:
-    """The epochs of a training, and its best.pt, last.pt and epoch<number>.pt in the results folder.
+    """The epochs of a training, and its best.pt, last.pt, epoch<number>.pt and best-qat.pt in the results folder.
 
     Args:
         results: the results folder.
@@ -31,6 +31,7 @@ class History:
         metric: name of the metric that epochs are compared by.
         write: writes weights as a file, whole or not at all.
         save_period: keep the weights of every so many epochs; 0 for none.
+        clock: a monotonic clock, seconds.
     """
 
     def __init__(
