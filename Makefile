@@ -73,6 +73,7 @@ lint: setup ## Style, types, layers
 	$(RUN)/lint-imports
 
 unit: setup
+	@$(CLUSTER) tools versitygw
 	$(RUN)/pytest tests/unit tests/cluster tests/fuzz -m 'not marathon' --numprocesses 2
 
 api: setup

@@ -16,8 +16,10 @@ DEFAULT_STATE = Path("/var/lib/modelyard")
 REPOSITORY = Path(__file__).resolve().parents[2]
 MARKER = ".modelyard"
 """Lies in a folder that we were given, and that held nothing else then."""
-IN_CACHE = frozenset({"bin", "sources", "go", "docker", "debian", "logs", "uv", "uv-tool", "tools.lock"})
-"""What we put into the cache, beside folders named scratch-*."""
+IN_CACHE = frozenset(
+    {"bin", "sources", "go", "docker", "debian", "logs", "mypy", "stamps", "uv", "uv-tool", "tools.lock"}
+)
+"""What we put into the cache, beside folders named scratch-*; some of it before this package is there to be asked."""
 
 
 def cache_folder() -> Path:

@@ -30,9 +30,12 @@ def test_a_folder_that_was_ours_once_stays_ours(tmp_path: Path, monkeypatch: pyt
     assert state_folder() == tmp_path / "new"
 
 
-def test_a_cache_that_make_put_uv_into_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["uv-tool", "mypy", "stamps"])
+def test_a_cache_that_make_and_the_tests_began_is_taken(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MODELYARD_CACHE", str(tmp_path))
-    (tmp_path / "uv-tool").mkdir()
+    (tmp_path / name).mkdir()
     assert cache_folder() == tmp_path
 
 
