@@ -397,7 +397,9 @@ class Training(ApiModel):
         Field(
             ge=1,
             le=65_536,
-            description="Pictures in one forward and backward pass, over all GPUs together, which share them equally.",
+            description="Pictures in one forward and backward pass, over all GPUs together, which share them equally. "
+            "A last batch of an epoch with fewer than half as many is left out, other pictures each time; for "
+            "detection only one that a GPU would have a lone picture of.",
         ),
     ] = 16
     gradient_accumulation: Annotated[

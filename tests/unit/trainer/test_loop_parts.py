@@ -51,7 +51,13 @@ def test_a_halved_batch_makes_the_same_steps_at_the_same_pictures() -> None:
     [(95, 64, 64), (96, 64, 96), (64, 64, 64), (20, 64, 20), (1, 64, 1), (3, 2, 2), (4, 3, 3), (5, 3, 5), (3, 1, 3)],
 )
 def test_a_last_batch_of_less_than_half_the_others_is_left_out(pictures: int, size: int, used: int) -> None:
-    assert without_a_small_batch(pictures, size) == used
+    assert without_a_small_batch(pictures, size, size) == used
+
+
+@pytest.mark.parametrize(("pictures", "used"), [(520, 512), (552, 552)])
+@pytest.mark.parametrize("size", [64, 32, 16])
+def test_a_batch_that_was_halved_for_want_of_memory_leaves_out_no_others(pictures: int, used: int, size: int) -> None:
+    assert without_a_small_batch(pictures, 64, size) == used
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_what_all_load_together_is_what_one_loads_alone(count: int) -> None:
     [(64, 16, 4, 64), (7, 4, 2, 4), (8, 4, 2, 8), (71, 16, 4, 64), (72, 16, 4, 72)],
 )
 def test_no_rank_ever_has_a_lone_picture(pictures: int, size: int, ranks: int, used: int) -> None:
-    assert without_a_small_batch(pictures, size, ranks) == used
+    assert without_a_small_batch(pictures, size, size, ranks) == used
 
 
 def test_epochs_in_8_bits_are_refused_where_several_processes_would_train() -> None:

@@ -50,13 +50,21 @@ class Batches:
         return epoch + min(1.0, (step + 1) * self.size / self.pictures)
 
 
-def without_a_small_batch(pictures: int, batch_size: int, ranks: int = 1) -> int:
+def without_a_small_batch(pictures: int, asked: int, size: int, ranks: int = 1) -> int:
     """Pictures of an epoch, less those of a last batch of fewer than half as many as the others.
 
-    Batch normalisation sees noise in few pictures, and nothing in the one that a rank might have; and they would weigh
-    as much as a whole batch. Other ones are left out in each epoch.
+    Batch normalisation sees noise in few pictures, and nothing in the one that a rank might have. Other ones are left
+    out in each epoch.
+
+    Args:
+        pictures: that there are.
+        asked: pictures a batch as the run asks for them. They decide, so that a batch that was halved for want of
+            memory sees the same pictures.
+        size: pictures a batch now, of whose last one no rank may have one alone.
+        ranks: that share a batch.
     """
-    return without_a_rest(pictures, batch_size, max(2 * ranks, -(-batch_size // 2))) if batch_size > 1 else pictures
+    kept = without_a_rest(pictures, asked, -(-asked // 2)) if asked > 1 else pictures
+    return without_a_rest(kept, size, 2 * ranks) if size > 1 else kept
 
 
 def without_a_rest(pictures: int, batch_size: int, fewest: int) -> int:

@@ -9,6 +9,7 @@ from modelyard_api.pictures import Resize
 
 from modelyard_trainer.dataset.model import Picture
 from modelyard_trainer.imaging.squares import Side, Squares, squares
+from modelyard_trainer.loop.batches import without_a_small_batch
 from modelyard_trainer.loop.fit import loader_workers
 from modelyard_trainer.tasks.base import TaskContext
 
@@ -24,6 +25,13 @@ def squares_of(context: TaskContext, pictures: Sequence[Picture], side: Side, re
         threads=context.cpus,
         ranks=context.ranks,
     )
+
+
+def pictures_an_epoch(context: TaskContext, pictures: int) -> int:
+    """How many of so many pictures an epoch trains on."""
+    document = context.document
+    asked = document.spec.training.batch_size
+    return without_a_small_batch(pictures, asked, document.batch_size, context.ranks.count)
 
 
 class Loading(TypedDict):

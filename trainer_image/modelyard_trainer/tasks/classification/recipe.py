@@ -15,7 +15,6 @@ from modelyard_trainer.imaging.augment import augmentation
 from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
 from modelyard_trainer.imaging.squares import largest_side
 from modelyard_trainer.loop.aware import Deployed
-from modelyard_trainer.loop.batches import without_a_small_batch
 from modelyard_trainer.loop.drawing import Purpose, draw_from
 from modelyard_trainer.loop.fit import Recipe
 from modelyard_trainer.loop.freezing import head_of
@@ -25,7 +24,7 @@ from modelyard_trainer.tasks.classification.architecture import build
 from modelyard_trainer.tasks.classification.checkpoint import Checkpoint
 from modelyard_trainer.tasks.classification.learner import ClassificationLearner, Examiner, labels_of
 from modelyard_trainer.tasks.classification.network import backbone_weights, stages_of
-from modelyard_trainer.tasks.loading import loading, squares_of
+from modelyard_trainer.tasks.loading import loading, pictures_an_epoch, squares_of
 
 FORM = "modelyard/classification-training/v1"
 
@@ -72,7 +71,7 @@ def recipe_of(
             order,
             augment,
             training.seed,
-            without_a_small_batch(len(data.training), context.document.batch_size, context.ranks.count),
+            pictures_an_epoch(context, len(data.training)),
         ),
         collate=collate,
         metric=block.metric.value,

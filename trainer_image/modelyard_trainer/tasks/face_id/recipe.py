@@ -16,7 +16,6 @@ from modelyard_trainer.imaging.augment import augmentation
 from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
 from modelyard_trainer.imaging.squares import largest_side
 from modelyard_trainer.loop.aware import Deployed
-from modelyard_trainer.loop.batches import without_a_small_batch
 from modelyard_trainer.loop.drawing import Purpose, draw_from
 from modelyard_trainer.loop.fit import Recipe
 from modelyard_trainer.loop.sampling import shuffled
@@ -24,7 +23,7 @@ from modelyard_trainer.tasks.base import TaskContext
 from modelyard_trainer.tasks.face_id.checkpoint import Checkpoint
 from modelyard_trainer.tasks.face_id.learner import Examiner, FaceIdLearner
 from modelyard_trainer.tasks.face_id.network import build
-from modelyard_trainer.tasks.loading import loading, squares_of
+from modelyard_trainer.tasks.loading import loading, pictures_an_epoch, squares_of
 from modelyard_trainer.tasks.timm_stages import all_stages
 
 FORM = "modelyard/face-id-training/v1"
@@ -81,7 +80,7 @@ def recipe_of(
             shuffled(training.seed, len(data.training)),
             augment,
             training.seed,
-            without_a_small_batch(len(data.training), context.document.batch_size, context.ranks.count),
+            pictures_an_epoch(context, len(data.training)),
         ),
         collate=collate,
         metric=METRIC,

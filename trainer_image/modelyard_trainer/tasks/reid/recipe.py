@@ -17,12 +17,11 @@ from modelyard_trainer.embeddings.extract import Extractor
 from modelyard_trainer.imaging.pictures import TrainingPictures, collate, put_on
 from modelyard_trainer.imaging.squares import Squares
 from modelyard_trainer.loop.aware import Deployed
-from modelyard_trainer.loop.batches import without_a_small_batch
 from modelyard_trainer.loop.drawing import Purpose, draw_from
 from modelyard_trainer.loop.fit import Recipe
 from modelyard_trainer.loop.freezing import head_of
 from modelyard_trainer.tasks.base import TaskContext
-from modelyard_trainer.tasks.loading import loading, squares_of
+from modelyard_trainer.tasks.loading import loading, pictures_an_epoch, squares_of
 from modelyard_trainer.tasks.reid.architecture import build
 from modelyard_trainer.tasks.reid.augment import Variation
 from modelyard_trainer.tasks.reid.checkpoint import Checkpoint
@@ -79,7 +78,7 @@ def recipe_of(context: TaskContext, block: Reid, data: ReidDataset, device: str,
             order,
             Variation(block.augment),
             training.seed,
-            without_a_small_batch(pictures, document.batch_size, context.ranks.count),
+            pictures_an_epoch(context, pictures),
         ),
         collate=collate,
         metric=block.metric.value,
