@@ -96,7 +96,10 @@ class DetectionTask:
         prepare(self._context.scratch, self._context.cpus)
         from modelyard_trainer.tasks.several import fit_together  # noqa: PLC0415 - imports torch
 
-        return fit_together(self, self._context, data, self._workers)
+        try:
+            return fit_together(self, self._context, data, self._workers)
+        finally:
+            prepare(self._context.scratch, self._context.cpus)  # what comes next has all CPUs again
 
     def fitted(self, data: CheckedDataset, device: str, notices: tuple[str, ...]) -> Fit:
         """What `fit` is in the first rank, or in one process alone."""
