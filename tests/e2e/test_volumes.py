@@ -20,14 +20,17 @@ def test_a_run_trains_on_a_claim_that_it_cannot_write_to(yard: Yard, worker: Nod
     with _claimed(yard, worker, small(tmp_path / "small")):
         before = _checksums(worker)
         volume = {"volume": {"claimName": CLAIM, "path": FOLDER}, "format": "yolo", "validationSplit": 0.2}
-        (run,) = yard.start(yard.quick("on-a-claim").having(volume, "dataset"))
-        status = run.wait("Complete")
+        (run,) = yard.start(yard.quick("on-a-claim").having(volume, "dataset").for_epochs(8))
+        run.until_epoch(1)
         (pod,) = run.pods()
+        (mounted,) = (each for each in pod["spec"]["volumes"] if "persistentVolumeClaim" in each)
+        (mount,) = (each for each in pod["spec"]["containers"][0]["volumeMounts"] if each["name"] == mounted["name"])
+        writing = ("python", "-c", f"open('{mount['mountPath']}/{FOLDER}/mine', 'w')")
+        assert "Read-only file system" in yard.kubectl.refusal("exec", pod["metadata"]["name"], "--", *writing)
+        status = run.wait("Complete")
         assert _checksums(worker) == before
     dataset = status["dataset"]
     assert dataset["trainingImages"] + dataset["validationImages"] == SMALL_IMAGES
-    (mounted,) = (each for each in pod["spec"]["volumes"] if "persistentVolumeClaim" in each)
-    assert mounted["persistentVolumeClaim"] == {"claimName": CLAIM, "readOnly": True}
 
 
 def test_a_folder_that_is_not_on_the_claim_is_told_and_not_tried_again(
@@ -38,7 +41,7 @@ def test_a_folder_that_is_not_on_the_claim_is_told_and_not_tried_again(
         (run,) = yard.start(yard.quick("beside-a-claim").having(volume, "dataset"))
         status = run.wait("Failed")
     assert len(status["attempts"]) == 1
-    assert "digits/v2" in status["message"]
+    assert status["message"] == f"spec.dataset.volume.path: claim {CLAIM} has no folder digits/v2"
 
 
 @contextmanager
@@ -46,7 +49,7 @@ def _claimed(yard: Yard, node: Node, dataset: Path) -> Iterator[None]:
     """The data set lies on a volume of the node during the block, and the namespace has a claim to it."""
     node("mkdir", "-p", f"{ON_THE_NODE}/{Path(FOLDER).parent}")
     node.engine.docker("cp", str(dataset), f"{node.name}:{ON_THE_NODE}/{FOLDER}")
-    node("chmod", "-R", "a+rX", ON_THE_NODE)
+    node("chmod", "-R", "a+rwX", ON_THE_NODE)  # nothing but the mount keeps the trainer from writing
     capacity = {"storage": "1Gi"}
     alike: dict[str, Any] = {"accessModes": ["ReadOnlyMany"], "storageClassName": ""}
     yard.kubectl.apply(

@@ -39,10 +39,13 @@ def fetch(
             store says.
     """
     if dataset.path is not None:
-        return _in_place(Path(dataset.path), cpus, "spec.dataset.path")
+        field = "spec.dataset.path"
+        return _in_place(Path(dataset.path), cpus, field, f"{field}: {dataset.path} is not a folder on this computer")
     if dataset.volume is not None:
         field = "spec.dataset.volume"
-        return _in_place(places.volume(DATASET_VOLUME_FOLDER, dataset.volume, field), cpus, field)
+        folder = places.volume(DATASET_VOLUME_FOLDER, dataset.volume, field)
+        missing = f"{field}.path: claim {dataset.volume.claim_name} has no folder {dataset.volume.path}"
+        return _in_place(folder, cpus, field, missing)
     if dataset.s3 is None:
         raise RunError(Reason.SPEC_INVALID, "spec.dataset: it names no place; s3, path or volume would be right")
     from modelyard_trainer.store.download import download_dataset  # noqa: PLC0415 - boto3, half a second
@@ -52,14 +55,14 @@ def fetch(
     return download_dataset(store, places.scratch / "dataset", progress, {} if done is None else done)
 
 
-def _in_place(folder: Path, cpus: int, field: str) -> FetchedDataset:
+def _in_place(folder: Path, cpus: int, field: str, missing: str) -> FetchedDataset:
     with refusing_unreadable(Reason.DATASET_INVALID, field):
+        if not folder.is_dir():
+            raise RunError(Reason.DATASET_NOT_FOUND, missing)
         return _read(folder, cpus, field)
 
 
 def _read(folder: Path, cpus: int, field: str) -> FetchedDataset:
-    if not folder.is_dir():
-        raise RunError(Reason.DATASET_NOT_FOUND, f"{field}: {folder} is not a folder on this computer")
     digests = digests_below(folder, cpus)
     if not digests:
         raise RunError(Reason.DATASET_EMPTY, f"{field}: {folder} holds no files")
