@@ -81,6 +81,16 @@ class TestFirstVisit:
         world.job_gone().looked_at().looked_at()
         assert (world.jobs[1].generation, world.status.attempts[0].job_uid) == (2, world.jobs[1].uid)
 
+    def test_a_job_of_an_older_spec_on_a_node_out_of_reach_is_given_up_in_time(self) -> None:
+        world = a_run().looked_at().edited(training={"epochs": 7}).later(minutes=2)
+        older = world.jobs.pop(1)
+        world.looked_at()
+        world.jobs[1] = older
+        world.pod_running().looked_at().pod_changed(gone_by=world.now + timedelta(seconds=120))
+        assert world.decide().requeue_after == timedelta(seconds=180)
+        world.later(seconds=180).looked_at()
+        assert world.status.attempts[0].reason == Reason.LOST
+
     def test_an_edit_in_flight_takes_no_job_away_that_was_never_noted(self) -> None:
         world = a_run().later(minutes=2).looked_at()
         assert [attempt.job_uid for attempt in world.status.attempts] == [None]

@@ -13,6 +13,7 @@ from modelyard_operator.domain.decision import CreateJob, DeleteJob
 from modelyard_operator.domain.names import job_name
 from modelyard_operator.domain.observed import ObservedJob
 from modelyard_operator.domain.pacing import retry_delay
+from modelyard_operator.domain.policies.ended import until_given_up
 from modelyard_operator.domain.situation import Course, Situation
 from modelyard_operator.domain.terms import next_terms
 
@@ -94,9 +95,13 @@ def discard_a_job_of_another_spec(situation: Situation) -> Course | None:
     made_of = situation.observed.run.generation if attempt is None else situation.status.observed_generation
     if job is None or job.generation is None or job.generation >= made_of:
         return None
+    left = until_given_up(situation) if attempt is not None else None
+    if left == timedelta(0):
+        return None  # its node is out of reach, and the attempt is given up like any other
     message = f"the spec was changed while Job {job.name} was created; another is made once this one is gone"
     actions = () if job.deleting else (DeleteJob(job.name, job.uid),)
-    return Course(Phase.PENDING if attempt is None else Phase.STARTING, "SpecChanged", message, actions=actions)
+    phase = Phase.PENDING if attempt is None else Phase.STARTING
+    return Course(phase, "SpecChanged", message, actions=actions, requeue_after=left)
 
 
 def create_the_first_job(situation: Situation) -> Course | None:
