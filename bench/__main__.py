@@ -130,7 +130,9 @@ def _to_last_job_table(loads: list[Figures]) -> Table:
         table.add_row(name, *(f"{one.cpu_to_last_job.get(name, 0):.1f}" for one in loads))
     sums = [sum(one.cpu_to_last_job.values()) for one in loads]
     table.add_row("together", *(f"{each:.1f}" for each in sums))
-    table.add_row("Jobs/s at most, so", *(f"{1000 * _processors() / each:.0f}" for each in sums))
+    # An idle machine spends most of it on what it does anyway.
+    at_most = {one.load: f"{1000 * _processors() / each:.0f}" for one, each in zip(loads, sums, strict=True)}
+    table.add_row("Jobs/s at most, so", *({**at_most, "idle": "-"}[one.load] for one in loads))
     return table
 
 

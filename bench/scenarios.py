@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from bench.load import JOBS, RUNS, Api, JsonObject, bare_job, connect, training_run
+from bench.load import JOBS, RUNS, Api, JsonObject, Load, bare_job, connect, training_run
 from bench.timeline import Timeline, percentile
 from bench.usage import writes
 
@@ -59,7 +59,7 @@ async def burst(api: Api, runs: int, creators: int, cpu: Cpu) -> tuple[Figures, 
         begun = _Begun(runs, writes(await load.metrics()), cpu)
         async with load.watching():
             await load.create_all(RUNS, [training_run(f"burst-{index}") for index in range(runs)], creators)
-            await load.until(_with_jobs(runs), seconds=600)
+            await _all_jobs(load, runs, seconds=600)
             begun.jobs_there()
             await load.until(lambda line: len(line.completed) == runs, seconds=600)
         figures = begun.figures("burst", load.timeline, writes(await load.metrics()))
@@ -78,7 +78,7 @@ async def by_hand(api: Api, job: JsonObject, runs: int, creators: int, cpu: Cpu)
         async with load.watching():
             bodies = [training_run(f"by-hand-{index}") for index in range(runs)]
             await load.create_all_with_jobs(bodies, job, creators)
-            await load.until(_with_jobs(runs), seconds=300)
+            await _all_jobs(load, runs, seconds=300)
             begun.jobs_there()
         figures = begun.figures("burst by hand", load.timeline, writes(await load.metrics()))
         await load.delete_all(RUNS)
@@ -91,11 +91,21 @@ async def bare_jobs(api: Api, runs: int, creators: int, cpu: Cpu) -> Figures:
         begun = _Begun(runs, writes(await load.metrics()), cpu)
         async with load.watching():
             await load.create_all(JOBS, [bare_job(f"bare-{index}") for index in range(runs)], creators)
-            await load.until(_with_jobs(runs), seconds=300)
+            await _all_jobs(load, runs, seconds=300)
             begun.jobs_there()
         figures = begun.figures("bare Jobs", load.timeline, writes(await load.metrics()))
         await load.delete_all(JOBS)
     return figures
+
+
+async def _all_jobs(load: Load, runs: int, seconds: float) -> None:
+    """Wait until every run has its Job.
+
+    Raises:
+        TimeoutError: some have none.
+    """
+    if not await load.until(_with_jobs(runs), seconds):
+        raise TimeoutError(f"{len(load.timeline.job_seen)} of {runs} runs have a Job after {seconds:.0f} s")
 
 
 def _with_jobs(count: int) -> Callable[[Timeline], bool]:
