@@ -15,6 +15,7 @@ from modelyard_trainer.errors import RunError
 from modelyard_trainer.exports.refusing import refuse_what_differs
 from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.progress import Progress
+from modelyard_trainer.tasks import several
 from modelyard_trainer.tasks.base import BEST, TaskContext
 from modelyard_trainer.tasks.detection.architecture import find_architecture
 from modelyard_trainer.tasks.detection.checkpoint import Checkpoint
@@ -43,6 +44,17 @@ def test_prepared_for_fewer_threads_ultralytics_takes_no_more(tmp_path: Path) ->
     found = torch.get_num_threads()
     prepare(tmp_path, threads=2)
     assert (found, torch.get_num_threads()) == (1, 2)
+
+
+def test_what_comes_after_several_ranks_has_all_cpus_again(
+    data: CheckedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ultralytics.utils.torch_utils import select_device  # noqa: PLC0415 - only after `prepare`
+
+    monkeypatch.setattr(several, "fit_together", lambda *_: prepare(tmp_path, threads=1))
+    DetectionTask(TaskContext(run_document(), tmp_path, tmp_path, Progress(1, 1, 1), cpus=2)).fit(data)
+    select_device("cpu")
+    assert torch.get_num_threads() == 2
 
 
 @pytest.fixture
