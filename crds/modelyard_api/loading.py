@@ -56,25 +56,23 @@ def parse_run(document: object) -> TrainingRun:
     """
     try:
         # By way of JSON, since there pydantic can be strict ("3" is no number) and still take enums and times as texts.
-        return TrainingRun.model_validate_json(json.dumps(_as_served(document, _schema())), strict=True)
+        return TrainingRun.model_validate_json(json.dumps(_without_nulls(document, _schema())), strict=True)
     except ValidationError as error:
         raise InvalidRunError(problems_of(error)) from error
     except (TypeError, ValueError) as error:
         raise InvalidRunError([Problem("", f"must be maps, lists, texts and numbers: {error}")]) from error
 
 
-def _as_served(value: object, schema: Schema) -> object:
-    """`value` as the API server takes it: less the fields that are null, and 1.0 for 1 where a whole number belongs."""
+def _without_nulls(value: object, schema: Schema) -> object:
+    """`value` less the fields that are null, which the API server takes for absent."""
     if isinstance(value, list):
-        return [_as_served(item, schema.get("items", {})) for item in value]
-    if isinstance(value, float):
-        return int(value) if schema.get("type") == "integer" and value.is_integer() else value
+        return [_without_nulls(item, schema.get("items", {})) for item in value]
     if not isinstance(value, dict):
         return value
     named, others = schema.get("properties", {}), schema.get("additionalProperties") or {}
     known = {name: named.get(name, others) for name in value if name in named or others}
     return {
-        name: _as_served(inner, known.get(name, {}))
+        name: _without_nulls(inner, known.get(name, {}))
         for name, inner in value.items()
         if inner is not None or name not in known
     }
