@@ -181,10 +181,15 @@ def _daemon_environment() -> dict[str, str]:
         if shutil.which(name, path=path) is None and flavours and not (helpers / name).exists():
             (helpers / name).symlink_to(flavours[0])
     if not _may_set_limits():
-        runc = shutil.which("runc", path=path)
-        (helpers / "runc").write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {oci_runtime.__file__} {runc} "$@"\n')
-        (helpers / "runc").chmod(0o755)
+        _put_before_runc(helpers, shutil.which("runc", path=path) or "runc")
     return {**environment, "PATH": f"{helpers}{os.pathsep}{path}"}
+
+
+def _put_before_runc(helpers: Path, runc: str) -> None:
+    """The program and its Python are copies and the machine's own: the engine outlives the checkout it is started from."""
+    program = shutil.copy(oci_runtime.__file__, helpers)
+    (helpers / "runc").write_text(f'#!/bin/sh\nexec {Path(sys.executable).resolve()} -I -S {program} {runc} "$@"\n')
+    (helpers / "runc").chmod(0o755)
 
 
 def _flavour(name: str, kind: str) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from modelyard_cluster import oci_runtime
+from modelyard_cluster.cache import REPOSITORY
+from modelyard_cluster.engine import _put_before_runc
 
 PROCESS: dict[str, Any] = {
     "args": ["/sbin/init"],
@@ -59,3 +61,10 @@ def run(*words: str) -> list[str]:
     """Start the wrapper as dockerd does, `echo` in place of runc; return what runc would have got."""
     command = [sys.executable, "-I", "-S", oci_runtime.__file__, "/bin/echo", *words]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_it_outlives_the_checkout_that_the_engine_was_started_from(tmp_path: Path) -> None:
+    """Nothing could be run in a container any more once that was deleted, and its virtual environment with it."""
+    _put_before_runc(tmp_path, "/bin/echo")
+    assert str(REPOSITORY) not in (tmp_path / "runc").read_text()
+    assert subprocess.check_output([tmp_path / "runc", "ps", "one"], text=True) == "ps one\n"
