@@ -186,7 +186,7 @@ def _daemon_environment() -> dict[str, str]:
 
 
 def _put_before_runc(helpers: Path, runc: str) -> None:
-    """The program and its Python are copies and the machine's own: the engine outlives the checkout it is started from."""
+    """A copy of the program, and the machine's own Python: an engine outlives the checkout that it is started from."""
     program = shutil.copy(oci_runtime.__file__, helpers)
     (helpers / "runc").write_text(f'#!/bin/sh\nexec {Path(sys.executable).resolve()} -I -S {program} {runc} "$@"\n')
     (helpers / "runc").chmod(0o755)
