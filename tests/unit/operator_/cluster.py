@@ -18,7 +18,7 @@ from modelyard_operator.reconcile.reports import ReportStore
 from modelyard_operator.reconcile.status_writer import Pace, StatusWriter
 from modelyard_operator.reconcile.workqueue import WorkQueue
 
-from tests.unit.operator_.world import SETTINGS, World
+from tests.unit.operator_.world import SETTINGS, World, as_served
 
 
 class Cluster:
@@ -79,24 +79,9 @@ class Cluster:
             return {"metadata": {"name": name, "namespace": "vision"}}
         if self.run is None:
             raise NotFoundError(404, "NotFound", name)
-        return raw(self.run)
+        return as_served(self.run.observed())
 
     def _answer(self, metadata: dict[str, Any]) -> dict[str, Any]:
         self._version += 1
         made = {"uid": "job-1", "creationTimestamp": "2026-11-21T12:00:00Z", "resourceVersion": str(self._version)}
         return {"metadata": {**metadata, **made}}
-
-
-def raw(run: StoredRun) -> dict[str, Any]:
-    """The run as the API server shows it."""
-    observed = run.observed()
-    metadata = {
-        "namespace": run.key.namespace,
-        "name": run.key.name,
-        "uid": run.uid,
-        "generation": run.generation,
-        "resourceVersion": run.resource_version,
-        "creationTimestamp": run.created_at,
-    }
-    spec = observed.spec.to_json_object() if observed.spec is not None else {}
-    return {"metadata": metadata, "spec": spec, "status": observed.status.to_json_object()}

@@ -72,6 +72,20 @@ def last_words(reason: Reason, message: str = "as it were", **fields: Any) -> st
     return words.model_dump_json(by_alias=True, exclude_none=True)
 
 
+def as_served(run: ObservedRun) -> dict[str, Any]:
+    """The run as the API server shows it."""
+    metadata = {
+        "namespace": run.key.namespace,
+        "name": run.key.name,
+        "uid": run.uid,
+        "generation": run.generation,
+        "resourceVersion": run.resource_version,
+        "creationTimestamp": run.created_at.isoformat(),
+    }
+    spec = run.spec.to_json_object() if run.spec is not None else {}
+    return {"metadata": metadata, "spec": spec, "status": run.status.to_json_object()}
+
+
 @dataclass
 class World:
     """Everything that `decide` sees, and a clock that only the test moves."""
@@ -106,17 +120,7 @@ class World:
 
     def stored(self) -> StoredRun:
         """The run as the cache keeps it."""
-        run = self.run
-        metadata = {
-            "namespace": run.key.namespace,
-            "name": run.key.name,
-            "uid": run.uid,
-            "generation": run.generation,
-            "resourceVersion": run.resource_version,
-            "creationTimestamp": run.created_at.isoformat(),
-        }
-        spec = run.spec.to_json_object() if run.spec is not None else {}
-        return store_run({"metadata": metadata, "spec": spec, "status": run.status.to_json_object()})
+        return store_run(as_served(self.run))
 
     @property
     def status(self) -> TrainingRunStatus:
