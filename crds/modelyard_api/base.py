@@ -40,17 +40,26 @@ class Rule:
         message: what would be right, as people read it behind the path of the field.
         path: the field that is wrong, seen from that object, such as `.schedule.warmupEpochs`; empty for the object.
         holds: the same in Python; None where only a cluster can tell (what was there before, what a pod may do).
+        subject: a CEL expression of what goes before the message, where that is only known once the rule is broken.
     """
 
     expression: str
     message: str
     path: str = ""
     holds: Callable[[Any], bool] | None = None
+    subject: str = ""
 
     def validation(self) -> dict[str, str]:
         """This rule as an item of `x-kubernetes-validations`."""
-        place = {"fieldPath": self.path} if self.path else {}
-        return {"rule": self.expression, "message": self.message, **place}
+        optional = {
+            "fieldPath": self.path,
+            "messageExpression": self.subject and f"{self.subject} + {cel_string(' ' + self.message)}",
+        }
+        return {
+            "rule": self.expression,
+            "message": self.message,
+            **{name: value for name, value in optional.items() if value},
+        }
 
 
 class ApiModel(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import yaml
 from modelyard_api.loading import InvalidRunError, load_run, parse_run
 from modelyard_api.schema import training_run_schema
 from modelyard_api.structural import Schema
+from modelyard_api.training_run import MAY_CHANGE
 from modelyard_cluster.bare import BareControlPlane
 from modelyard_cluster.kube_api import ApiError
 
@@ -64,7 +66,7 @@ def test_refuses_by_type_range_enum_or_name(dry_run: Send, refusal: Refusal) -> 
 
 def test_every_rule_is_seen_to_refuse() -> None:
     seen = {(re.sub(r"\[\w+\]", "[]", refusal.path), refusal.sentence) for refusal in BY_RULES}
-    seen |= {(path, FIXED) for path in CHANGES_AFTER_THE_START}
+    seen.add(("spec", FIXED))
     assert seen == set(_rules(training_run_schema(), ""))
 
 
@@ -140,7 +142,7 @@ def test_what_a_run_has_started_with_is_fixed(
     with pytest.raises(ApiError) as answer:
         served.api.patch(f"{run}?dryRun=All", change)
     assert answer.value.code == 422
-    assert (path, FIXED) in _causes(str(answer.value))
+    assert ("spec", f"{path.removeprefix('spec.')} {FIXED}") in _causes(str(answer.value))
 
 
 def test_a_block_that_is_absent_at_the_start_cannot_appear_and_one_that_is_there_cannot_go(
@@ -149,8 +151,26 @@ def test_a_block_that_is_absent_at_the_start_cannot_appear_and_one_that_is_there
     create(changed({"spec.detection": {"loss": {"box": 5}}}))
     run = f"{RUNS.format(namespace=namespace)}/right"
     served.api.patch(f"{run}/status", {"status": {"startedAt": "2026-11-21T12:00:00Z"}})
-    with pytest.raises(ApiError, match=re.escape(f"spec.detection: Invalid value: {FIXED}")):
+    with pytest.raises(ApiError, match=re.escape(f"spec: Invalid value: detection {FIXED}")):
         served.api.patch(run, {"spec": {"detection": None}})
+
+
+@pytest.mark.parametrize("status", [{"phase": "Running"}, {"lastReportTime": "2026-11-21T12:30:00Z"}, None], ids=str)
+def test_no_status_that_is_sent_along_lets_another_spec_through(
+    served: BareControlPlane, namespace: str, create: Send, status: dict[str, str] | None
+) -> None:
+    create(RIGHT)
+    run = f"{RUNS.format(namespace=namespace)}/right"
+    served.api.patch(f"{run}/status", {"status": {"startedAt": "2026-11-21T12:00:00Z"}})
+    for path in (run, f"{run}/status"):
+        with contextlib.suppress(ApiError):
+            served.api.patch(path, {"spec": {"mode": "evaluate"}, "status": status})
+    assert served.api.get(run)["spec"]["mode"] == "train"
+
+
+def test_every_field_that_is_fixed_is_seen_to_be() -> None:
+    fields = training_run_schema()["properties"]["spec"]["properties"].keys() - MAY_CHANGE
+    assert {f"spec.{field}" for field in fields} == CHANGES_AFTER_THE_START.keys()
 
 
 @pytest.mark.parametrize("what", ALLOWED_AFTER_THE_START)
