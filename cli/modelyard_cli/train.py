@@ -16,6 +16,7 @@ from modelyard_api.run_document import RunDocument
 from modelyard_api.spec import Artifacts, Dataset, TrainingRunSpec
 from modelyard_api.training_run import MAY_CHANGE, TrainingRun
 from modelyard_trainer.checkpoints.model import Position
+from modelyard_trainer.completion import completion
 from modelyard_trainer.errors import Interrupted, RunError
 from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.logs import ROOT
@@ -82,7 +83,7 @@ def train_here(
             stack.close()
             console.print(_interrupted(progress.now), highlight=False)
             return EXIT_CODES[Reason.INTERRUPTED]
-    _say(finished, progress, console)
+    _say(finished, progress.now, document.spec.training.patience, console)
     return ExitCode.SUCCESS
 
 
@@ -119,9 +120,12 @@ def _interrupted(now: Snapshot) -> str:
     return f"interrupted; nothing was published, and the same command goes on from {position}"
 
 
-def _say(finished: Finished, progress: Progress, console: Console) -> None:
-    metrics = "  ".join(f"{name} {value:.3f}" for name, value in progress.now.metrics.items())
+def _say(finished: Finished, now: Snapshot, patience: int, console: Console) -> None:
+    metrics = "  ".join(f"{name} {value:.3f}" for name, value in now.metrics.items())
     console.print(f"[green]done[/green]  {metrics}", highlight=False)
+    _, epochs = completion(now, patience)
+    if epochs:
+        console.print(epochs, markup=False, highlight=False)
     for artifact in finished.published.artifacts:
         console.print(f"  {artifact.name:<28} {artifact.bytes:>11,} bytes  {artifact.sha256[:16]}", highlight=False)
     console.print(f"in {finished.published.uri}, listed in SHA256SUMS", markup=False, highlight=False)

@@ -37,6 +37,12 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Download the files from `status.artifactsUri`.",
         TriedAgain.NOT_NEEDED,
     ),
+    Reason.COMPLETED_EARLY: Explanation(
+        "As `Completed`, after fewer epochs than `training.epochs`: the metric had not become better for "
+        "`training.patience` epochs. The message names the best epoch, whose weights are published.",
+        "Download the files from `status.artifactsUri`. If it ended too soon, create a new run with more patience.",
+        TriedAgain.NOT_NEEDED,
+    ),
     Reason.DATASET_NOT_FOUND: Explanation(
         "There is nothing below `dataset.s3.uri`, or no folder `dataset.path` or `dataset.volume.path`.",
         "Correct the address, or upload the data set, and create a new run.",

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     """Why a run or an attempt ended, as one word for programs; `docs/reference/reasons.md` says what to do about it."""
 
     COMPLETED = "Completed"
+    COMPLETED_EARLY = "CompletedEarly"
     # The user's data
     DATASET_NOT_FOUND = "DatasetNotFound"
     DATASET_EMPTY = "DatasetEmpty"
@@ -85,6 +86,7 @@ class Reason(StrEnum):
 
 EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.COMPLETED: ExitCode.SUCCESS,
+    Reason.COMPLETED_EARLY: ExitCode.SUCCESS,
     Reason.OUT_OF_MEMORY: ExitCode.OUT_OF_MEMORY,
     Reason.INTERRUPTED: ExitCode.INTERRUPTED,
     Reason.STORE_UNREACHABLE: ExitCode.STORE_UNREACHABLE,

@@ -43,7 +43,7 @@ def test_kubectl_can_wait_for_it(view: NamespaceView, operator: OperatorProcess)
     view.apply()
     pod = view.pod_of(1)
     set_running(view.plane.api, view.namespace, pod)
-    set_terminated(view.plane.api, view.namespace, pod)
+    set_terminated(view.plane.api, view.namespace, pod, message=words(Reason.COMPLETED_EARLY, "best of epoch 70"))
     for condition in ("Complete", "Finished"):
         view.plane.kubectl("wait", f"--for=condition={condition}", "trun/digits", "-n", view.namespace, "--timeout=20s")
     table = view.plane.kubectl("get", "trun", "-n", view.namespace)
@@ -51,7 +51,8 @@ def test_kubectl_can_wait_for_it(view: NamespaceView, operator: OperatorProcess)
     events = view.plane.kubectl(
         "get", "events", "-n", view.namespace, "--field-selector=involvedObject.kind=TrainingRun"
     )
-    assert "Complete" in events
+    assert "CompletedEarly" in events
+    assert "best of epoch 70" in events
 
 
 def test_a_user_error_fails_the_run_at_once(view: NamespaceView, operator: OperatorProcess) -> None:

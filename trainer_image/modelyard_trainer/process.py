@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelyard_api.outcome import EXIT_CODES, Reason
+from modelyard_api.outcome import EXIT_CODES, ExitCode, Reason
 from modelyard_api.run_document import MOUNT, RUN_DOCUMENT_FILE, SCRATCH_FOLDER, RunDocument, read_run_document
 from pydantic import ValidationError
 
 from modelyard_trainer.checkpoints.model import Position
+from modelyard_trainer.completion import completion
 from modelyard_trainer.destination import Published
 from modelyard_trainer.errors import Interrupted, RunError
 from modelyard_trainer.interruption import Interruption
@@ -124,14 +125,9 @@ def _attempt(
     except Exception as error:
         _log.exception("this was not foreseen")
         return Ending(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {_first_line(error)}")
-    return Ending(Reason.COMPLETED, _what_came_of(progress.now), finished.published, finished.primary)
-
-
-def _what_came_of(now: Snapshot) -> str:
-    if not now.epochs:
-        return f"{len(now.artifacts)} files are published"
-    best = f", best {now.best.metric} {now.best.value:.3f} in epoch {now.best.epoch}" if now.best else ""
-    return f"{now.epoch} of {now.epochs} epochs{best}; {len(now.artifacts)} files are published"
+    reason, epochs = completion(progress.now, document.spec.training.patience)
+    files = f"{len(progress.now.artifacts)} files are published"
+    return Ending(reason, f"{epochs}; {files}" if epochs else files, finished.published, finished.primary)
 
 
 def _interrupted(now: Snapshot) -> str:
@@ -151,7 +147,7 @@ def _end(ending: Ending, progress: Progress, reporter: Reporter | None, terminat
     """Say how it ended, first where it cannot get lost."""
     message = termination_message(progress.now, ending.reason, ending.message, ending.published, ending.primary)
     write_termination_message(message, termination_log)
-    level = logging.INFO if ending.reason is Reason.COMPLETED else logging.ERROR
+    level = logging.INFO if ending.exit_code == ExitCode.SUCCESS else logging.ERROR
     _log.log(level, "%s%s", ending.reason.value, f": {ending.message}" if ending.message else "")
     if reporter:
         if ending.reason is Reason.INTERRUPTED:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import aiohttp
 from modelyard_api import API_VERSION, GROUP
+from modelyard_api.outcome import Reason
 from modelyard_api.status import Condition, ConditionStatus, ConditionType, TrainingRunStatus
 
 from modelyard_operator.domain.observed import ObservedRun, RunKey
@@ -50,7 +51,8 @@ def _note(before: Condition | None, after: Condition) -> Note | None:
     turned = before is None or before.status != after.status
     holds = after.status is ConditionStatus.TRUE
     if after.type in _TOLD_BY_STATUS and turned and holds:
-        return Note(_NORMAL, str(after.type), after.message)
+        early = after.reason == Reason.COMPLETED_EARLY
+        return Note(_NORMAL, after.reason if early else str(after.type), after.message)
     if after.type is ConditionType.FAILED and turned and holds:
         return Note(_WARNING, after.reason, after.message)
     if after.type is ConditionType.RUNNING and turned and holds:

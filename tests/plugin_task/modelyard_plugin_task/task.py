@@ -78,6 +78,8 @@ class LinearTask:
                 self._context.progress.epoch_done(number, metrics, course.best)
                 course.losses = []
                 self._checkpoint(course, Position(number))
+                if 0 < self._spec.training.patience <= number - course.best.epoch:
+                    break
         if course.best is None:
             raise RunError(Reason.INTERNAL_ERROR, "there was no epoch to train")
         return Fit(tuple(course.epochs), course.best.epoch, data.classes, "cpu")

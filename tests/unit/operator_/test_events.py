@@ -54,6 +54,12 @@ def test_the_end_is_told() -> None:
     ]
 
 
+def test_one_that_patience_ended_is_told_as_such() -> None:
+    early = last_words(Reason.COMPLETED_EARLY, "5 of 50 epochs, best mAP50 0.8 in epoch 3")
+    world = a_run().begun().pod_running()
+    assert told(world.pod_exits(0, early)) == [("Normal", "CompletedEarly")]
+
+
 def test_a_retry_is_told_with_what_went_wrong() -> None:
     world = a_run().begun().pod_running().pod_exits(1, "boom")
     assert told(world) == [("Warning", "Retrying")]

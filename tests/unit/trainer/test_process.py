@@ -62,6 +62,15 @@ def test_a_run_that_ends_well_says_what_it_published(pod: Pod, tmp_path: Path) -
     assert {"run.json", "metrics.csv", "labels.json", "split.json", "report.html", "training.log"} <= set(published)
 
 
+def test_a_training_that_patience_ends_says_so_and_after_which_epoch_it_was_best(pod: Pod, tmp_path: Path) -> None:
+    code, message = pod.run(local(tmp_path, training={"epochs": 50, "patience": 2}))
+    assert (code, message.reason) == (ExitCode.SUCCESS, Reason.COMPLETED_EARLY)
+    assert message.best is not None
+    assert message.epoch == message.best.epoch + 2 < 50
+    early = f"{message.epoch} of 50 epochs, best accuracy {float(message.best.value):.3f} in epoch {message.best.epoch}"
+    assert message.message.startswith(f"{early}: 2 more brought nothing better (training.patience)")
+
+
 def test_a_run_in_s3_reads_and_writes_there(pod: Pod, tmp_path: Path, store: RealStore, prefix: str) -> None:
     store.put_folder(make_dataset(tmp_path / "made"), "datasets", prefix)
     store.credentials(pod.mount / "s3" / "dataset")
