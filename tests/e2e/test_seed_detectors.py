@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def test_the_detectors_of_the_seeds_are_trained_on_data_as_their_users_keep_it(
         subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
         published = {path.name for path in folder.iterdir()}
         assert {"best.pt", "last.pt", "best.onnx"} <= published
+        record = json.loads((folder / "run.json").read_text())
+        judged = {export["name"]: export for export in status["exports"]}["best.onnx"]
+        assert judged["metric"].startswith("mAP50 ")
+        assert abs(float(judged["drop"])) < 0.01
+        if layout == "split":
+            assert {"test/mAP50", "test/mAP50-95", "test/precision", "test/recall"} <= set(record["metrics"])
+            assert set(record["metricsPerClass"]) <= set("0123456789")
+            assert all({"mAP50", "precision"} <= set(values) for values in record["metricsPerClass"].values())
         if name == "trackie":
             assert {"best.torchscript", "best.gguf"} <= published
             assert "TensorRT is not in this image" in str(status)
