@@ -13,7 +13,6 @@ from modelyard_api.outcome import Reason
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.exports.refusing import refuse_what_differs
-from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.tasks import several
 from modelyard_trainer.tasks.base import BEST, TaskContext
@@ -117,29 +116,6 @@ def test_differences_count_boxes_by_the_image_size_and_never_pass_what_is_no_num
     assert difference(subject, reference[:, :, :2], reference, images) == float("inf")
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), Reason.OUT_OF_MEMORY),
-        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"), Reason.OUT_OF_MEMORY),
-        (RuntimeError("GET was unable to find an engine to execute this computation"), Reason.OUT_OF_MEMORY),
-        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"), Reason.OUT_OF_MEMORY),
-        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), Reason.HOST_OUT_OF_MEMORY),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), Reason.HOST_OUT_OF_MEMORY),
-        (MemoryError(), Reason.HOST_OUT_OF_MEMORY),
-    ],
-)
-def test_want_of_memory_is_told_apart(error: Exception, reason: Reason) -> None:
-    with pytest.raises(RunError) as ended, explain_memory(32):
-        raise error
-    assert ended.value.reason is reason
-
-
-def test_other_errors_stay_what_they_are() -> None:
-    with pytest.raises(RuntimeError, match="shape"), explain_memory(32):
-        raise RuntimeError("shape mismatch")
-
-
 def test_a_loss_that_is_no_number_ends_the_attempt() -> None:
     from modelyard_trainer.loop.guard import refuse_divergence  # noqa: PLC0415
 
@@ -239,23 +215,6 @@ def test_a_picture_that_lies_on_its_side_is_shown_as_it_was_trained_on(tmp_path:
     exif[0x0112] = 6
     Image.new("RGB", (40, 20)).save(tmp_path / "turned.jpg", exif=exif)
     assert _upright(tmp_path / "turned.jpg").size == (20, 40)
-
-
-def test_running_out_of_memory_in_the_evaluation_is_told_as_such(
-    tmp_path: Path, data: CheckedDataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from modelyard_trainer.tasks.base import Fit  # noqa: PLC0415
-    from modelyard_trainer.tasks.detection import evaluate as module  # noqa: PLC0415 - only after `prepare`
-    from modelyard_trainer.tasks.detection.task import DetectionTask  # noqa: PLC0415
-
-    def run_out(*_arguments: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-
-    monkeypatch.setattr(module, "evaluate", run_out)
-    task = DetectionTask(TaskContext(run_document(), tmp_path, tmp_path / "results", Progress(1, 1, 1), cpus=2))
-    with pytest.raises(RunError) as ended:
-        task.evaluate(data, Fit((), 1, ("cat", "dog"), "0"))
-    assert ended.value.reason is Reason.OUT_OF_MEMORY
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")

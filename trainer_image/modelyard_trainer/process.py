@@ -119,9 +119,6 @@ def _attempt(
         finished = run(document, places, progress, interruption, processes=processes)
     except RunError as error:
         return Ending(error.reason, error.message)
-    except MemoryError:
-        _log.exception("out of memory")
-        return Ending(Reason.HOST_OUT_OF_MEMORY, "the pod ran out of memory; more of spec.resources.memory is needed")
     except Exception as error:
         _log.exception("this was not foreseen")
         return Ending(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {_first_line(error)}")

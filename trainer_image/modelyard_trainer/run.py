@@ -27,6 +27,7 @@ from modelyard_trainer.exports.outcome import exported
 from modelyard_trainer.exports.refusing import refuse_what_differs
 from modelyard_trainer.interruption import Interruption
 from modelyard_trainer.logs import log_to_file, stop_logging_to
+from modelyard_trainer.memory import explain_memory
 from modelyard_trainer.patience import AT_THE_START, Patience
 from modelyard_trainer.places import Places
 from modelyard_trainer.progress import Progress
@@ -73,7 +74,7 @@ def run(
     """
     checkpoints = _once_the_store_answers(lambda: places.checkpoints(document, progress), document, progress)
     told = interruption or Interruption()
-    with _kept(checkpoints, told):
+    with _kept(checkpoints, told), explain_memory(document.batch_size):
         finished = _run(document, places, progress, checkpoints, told, processes=processes)
     if places.in_cluster:
         checkpoints.abandon()

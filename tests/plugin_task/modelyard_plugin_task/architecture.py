@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from dataclasses import dataclass
 
 from modelyard_api.outcome import Reason
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.loop.guard import refuse_divergence
 
 _NAME = re.compile(
     r"linear(?:-(?P<milliseconds>\d+)ms)?"
@@ -46,11 +48,35 @@ class LinearArchitecture:
         """Fail where this epoch (counted from 1) or a batch of this size is one to fail at.
 
         Raises:
-            RunError: what was asked for.
+            Exception: what a real training fails with for the reason that was asked for, which the trainer has to
+                explain as it explains that; for a reason that a task finds by itself, RunError.
         """
         if self.fails is None:
             return
         if self.fails_above is not None and batch_size > self.fails_above:
-            raise RunError(self.fails, f"a batch of {batch_size} was to end with {self.fails}")
+            _fail(self.fails, epoch, f"a batch of {batch_size}")
         if self.fails_at == epoch:
-            raise RunError(self.fails, f"epoch {epoch} was to end with {self.fails}")
+            _fail(self.fails, epoch, f"epoch {epoch}")
+
+
+def _fail(reason: Reason, epoch: int, what: str) -> None:
+    if reason is Reason.OUT_OF_MEMORY:
+        raise _out_of_memory()(f"{what} was to need more than there is")
+    if reason is Reason.HOST_OUT_OF_MEMORY:
+        raise MemoryError
+    if reason is Reason.DIVERGED:
+        refuse_divergence(epoch - 1, {"loss": float("nan")})
+    raise RunError(reason, f"{what} was to end with {reason}")
+
+
+def _out_of_memory() -> type[RuntimeError]:
+    """torch.OutOfMemoryError, or its namesake where there is no torch."""
+    if importlib.util.find_spec("torch") is None:
+        return OutOfMemoryError
+    import torch  # noqa: PLC0415 - seconds
+
+    return torch.OutOfMemoryError
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch's: nothing but its name tells what it is."""

@@ -14,8 +14,8 @@ from modelyard_api.outcome import Reason
 from modelyard_trainer.errors import Interrupted, RunError
 from modelyard_trainer.loop import company
 from modelyard_trainer.loop.company import Company, OtherLine
-from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.loop.several import Several
+from modelyard_trainer.memory import explain_memory
 
 from tests.unit.trainer.ranked import both, forking, never
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from modelyard_trainer.files import parse_checksums, sha256
 from tests.unit.trainer.conftest import RealStore, free_port, serve_store, store_folder
 from tests.unit.trainer.datasets import make_dataset, run_document
 from tests.unit.trainer.intake import RecordingIntake
-from tests.unit.trainer.pod import Pod
+from tests.unit.trainer.pod import TRAINER, Pod
 
 _QUICK = 20.0
 
@@ -120,7 +120,6 @@ def test_a_bad_label_ends_with_10_and_names_the_line(pod: Pod, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("reason", "code"),
     [
-        (Reason.OUT_OF_MEMORY, 11),
         (Reason.STORE_UNREACHABLE, 13),
         (Reason.DIVERGED, 14),
         (Reason.EXPORT_DIFFERS, 15),
@@ -135,6 +134,25 @@ def test_what_happens_while_training_has_its_own_code(reason: Reason, code: int,
     assert said.epoch == 2
     assert said.best is not None
     assert not (tmp_path / "out" / "SHA256SUMS").exists()
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None
+from modelyard_trainer.process import leave, main
+leave(main(sys.argv[1:]))
+"""
+"""The trainer in an image that has none."""
+
+
+@pytest.mark.parametrize("program", [TRAINER, ("-c", WITHOUT_TORCH)], ids=["torch's error", "its namesake"])
+def test_a_batch_that_does_not_fit_is_told_by_the_error_that_it_raises(
+    program: Sequence[str], pod: Pod, tmp_path: Path
+) -> None:
+    document = local(tmp_path, model=architecture("linear-fails-OutOfMemory-above-4"))
+    returned, said = pod.run(document.model_copy(update={"batch_size": 8}), program)
+    assert (returned, said.reason) == (ExitCode.OUT_OF_MEMORY, Reason.OUT_OF_MEMORY)
+    assert said.message == "the GPU ran out of memory with a batch of 8 pictures"
 
 
 def test_a_store_that_is_away_ends_with_13(pod: Pod, tmp_path: Path, store: RealStore) -> None:

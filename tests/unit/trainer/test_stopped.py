@@ -155,7 +155,7 @@ def test_a_signal_while_a_failed_attempt_saves_its_last_checkpoint_changes_nothi
     blocked = tmp_path / "out" / ".checkpoints"
     blocked.parent.mkdir()
     blocked.write_text("a file where the folder would be")
-    failing = document(tmp_path, linear="linear-fails-OutOfMemory-at-3", checkpoints={"everyEpochs": 1})
+    failing = document(tmp_path, linear="linear-fails-Diverged-at-3", checkpoints={"everyEpochs": 1})
     process = pod.start(failing)
     assert process.stderr is not None
     for line in process.stderr:
@@ -168,7 +168,7 @@ def test_a_signal_while_a_failed_attempt_saves_its_last_checkpoint_changes_nothi
     blocked.unlink()
     _, said = process.communicate(timeout=30)
     message = pod.message()
-    assert (process.returncode, message.reason) == (ExitCode.OUT_OF_MEMORY, Reason.OUT_OF_MEMORY), said
+    assert (process.returncode, message.reason) == (ExitCode.DIVERGED, Reason.DIVERGED), said
     assert message.checkpoint is not None
     assert message.checkpoint.epoch == 2
 

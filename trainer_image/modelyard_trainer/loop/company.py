@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from modelyard_api.outcome import Reason
 
 from modelyard_trainer.errors import RunError
+from modelyard_trainer.memory import host_out_of_memory, want_of_memory
 
 START = "spawn"
 """How processes are made: one that was forked could not use CUDA."""
@@ -205,13 +206,8 @@ class Company:
         while rank not in self._silent and line.poll():
             self._take(line, rank)
         if code == -signal.SIGKILL:
-            self._failed(
-                Failure(
-                    Reason.HOST_OUT_OF_MEMORY,
-                    f"the pod ran out of memory (the process of rank {rank} is killed by signal: Killed); more of "
-                    "spec.resources.memory or sharedMemory, or fewer spec.training.workers, would be right",
-                )
-            )
+            told = host_out_of_memory(f"the process of rank {rank} is killed by signal: Killed")
+            self._failed(Failure(told.reason, told.message))
         elif code < 0:
             ended = f"the process of rank {rank} ended by {signal.Signals(-code).name}"
             self._failed(Failure(Reason.INTERNAL_ERROR, ended))
@@ -270,10 +266,9 @@ def _rank(work: Work, rank: int, line: Connection) -> None:
 
 
 def _failure(rank: int, error: BaseException) -> Failure:
-    if isinstance(error, RunError):
-        return Failure(error.reason, error.message)
-    if isinstance(error, MemoryError):
-        return Failure(Reason.HOST_OUT_OF_MEMORY, "the pod ran out of memory; more of spec.resources.memory is needed")
+    told = error if isinstance(error, RunError) else want_of_memory(error)
+    if told is not None:
+        return Failure(told.reason, told.message)
     first = str(error).strip().partition("\n")[0]
     details = f"rank {rank}: {''.join(traceback.format_exception(error))}"
     return Failure(Reason.INTERNAL_ERROR, f"{type(error).__name__} in rank {rank}: {first}", details, by_itself=False)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from modelyard_api.outcome import Reason
 
@@ -66,7 +66,7 @@ class Pace:
         return self._due(position)
 
 
-def refuse_divergence(epoch: int, losses: Mapping[str, Tensor] | None) -> None:
+def refuse_divergence(epoch: int, losses: Mapping[str, SupportsFloat] | None) -> None:
     """End the attempt when a mean loss of this epoch (counted from 0) is not a number.
 
     Raises:

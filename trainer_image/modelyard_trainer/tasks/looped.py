@@ -11,7 +11,6 @@ from modelyard_api.model import Mode
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
 from modelyard_trainer.dataset.reading import Tell
 from modelyard_trainer.loop.device import pick_device
-from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.tasks.base import Evaluation, ExportedFile, Fit, TaskContext, Verified
 from modelyard_trainer.tasks.offline import prepare
 
@@ -77,7 +76,7 @@ class LoopedTask(ABC):
         from modelyard_trainer.loop.fit import fit, settle  # noqa: PLC0415 - imports torch
 
         settle(self._document.training.deterministic)
-        with explain_memory(self._document.batch_size), self._recipe(data, device) as recipe:
+        with self._recipe(data, device) as recipe:
             return fit(self._context, data, recipe, device=device, notices=notices, workers=self._workers)
 
     def follow(self, data: CheckedDataset, device: str) -> None:
@@ -85,7 +84,7 @@ class LoopedTask(ABC):
         from modelyard_trainer.loop.fit import follow, settle  # noqa: PLC0415 - imports torch
 
         settle(self._document.training.deterministic)
-        with explain_memory(self._document.batch_size), self._recipe(data, device) as recipe:
+        with self._recipe(data, device) as recipe:
             follow(self._context, recipe, device=device, workers=self._workers)
 
     def adopt(self, data: CheckedDataset) -> Fit:
@@ -95,8 +94,7 @@ class LoopedTask(ABC):
 
     def evaluate(self, data: CheckedDataset, fit: Fit) -> Evaluation:
         """Look at what the published best.pt makes of the validation pictures, and of others that were set aside."""
-        with explain_memory(self._document.batch_size):
-            return self._evaluated(data, fit)
+        return self._evaluated(data, fit)
 
     def export(self, data: CheckedDataset) -> tuple[ExportedFile, ...]:
         """Write each format that was asked for."""

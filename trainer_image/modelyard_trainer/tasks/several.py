@@ -18,6 +18,7 @@ from modelyard_trainer.logs import ROOT, log_to_stderr
 from modelyard_trainer.loop.company import Company, OtherLine
 from modelyard_trainer.loop.device import pick_device, ranks_wanted
 from modelyard_trainer.loop.several import Several
+from modelyard_trainer.memory import explain_memory
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.tasks.base import Fit, TaskContext
 from modelyard_trainer.tasks.offline import prepare
@@ -50,7 +51,8 @@ def fit_together(alone: Shared, context: TaskContext, data: CheckedDataset, work
     device, notices = pick_device(context.document.spec)
     count = ranks_wanted(context.document, context.processes)
     if count == 1:
-        return alone.fitted(data, device, notices)
+        with explain_memory(context.document.batch_size):
+            return alone.fitted(data, device, notices)
     if len(data.training) < count:
         raise RunError(
             Reason.SPEC_INVALID,
@@ -74,7 +76,9 @@ def fit_together(alone: Shared, context: TaskContext, data: CheckedDataset, work
             ranks = Several(0, count, device, folder / "meeting", company)
             company.abort = ranks.abort
             try:
-                fit = task(replace(context, cpus=cpus, ranks=ranks), workers).fitted(data, device, notices)
+                # Explained here, since it shows that what the others end with follows from it.
+                with explain_memory(context.document.batch_size):
+                    fit = task(replace(context, cpus=cpus, ranks=ranks), workers).fitted(data, device, notices)
             except BaseException:
                 ranks.desert()
                 raise
@@ -115,5 +119,6 @@ class Other:
         own = self.folder / str(rank)
         own.mkdir()
         context = TaskContext(document, self.scratch, own, progress, self.cpus, processes=self.count, ranks=ranks)
-        self.task(context, self.workers).follow(self.data, device)
+        with explain_memory(document.batch_size):
+            self.task(context, self.workers).follow(self.data, device)
         ranks.leave()

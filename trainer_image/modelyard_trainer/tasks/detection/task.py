@@ -16,7 +16,6 @@ from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.loop.device import check_device, pick_device
 from modelyard_trainer.loop.history import History
-from modelyard_trainer.loop.memory import explain_memory
 from modelyard_trainer.loop.reports import StepReports
 from modelyard_trainer.loop.resume import fingerprint, keeping, start_of, take_up
 from modelyard_trainer.tasks.base import (
@@ -138,7 +137,7 @@ class DetectionTask:
             keeping(context, identity, FORMAT, history, began or trainer.began)(position, numbers)
 
         _log.info("training %s on %s, %d CPU threads", architecture.name, device, context.cpus)
-        with explain_memory(self._document.batch_size), context.interruption.deferred():
+        with context.interruption.deferred():
             trainer = self._trainer(
                 data,
                 device,
@@ -166,8 +165,7 @@ class DetectionTask:
         prepare(context.results, context.cpus)
         from modelyard_trainer.loop.guard import NOBODY, NOTHING  # noqa: PLC0415
 
-        with explain_memory(self._document.batch_size):
-            self._trainer(data, device, context.results, watch=NOBODY, guard=NOTHING).train()
+        self._trainer(data, device, context.results, watch=NOBODY, guard=NOTHING).train()
 
     def _trainer(self, data: CheckedDataset, device: str, folder: Path, **given: Any) -> YardTrainer:
         """What trains; ultralytics writes below `folder`."""
@@ -222,8 +220,7 @@ class DetectionTask:
         """Validate the published best.pt, and draw what it finds."""
         from modelyard_trainer.tasks.detection.evaluate import evaluate  # noqa: PLC0415 - imports torch
 
-        with explain_memory(self._document.batch_size):
-            return evaluate(self._context, data, fit.device, fit.epochs)
+        return evaluate(self._context, data, fit.device, fit.epochs)
 
     def export(self, data: CheckedDataset) -> tuple[ExportedFile, ...]:
         """Write each format that was asked for."""
