@@ -669,6 +669,29 @@ def test_a_pod_that_was_given_up_keeps_no_more_checkpoints(
     assert caplog.text.count("another pod is at work on this run") == 1
 
 
+class OvertakenShelf(FolderShelf):
+    """Another pod claims the run while a manifest is on its way, over a network that is slow that day."""
+
+    overtaken = False
+
+    def write(self, key: str, content: bytes) -> None:
+        self.overtaken = "/e0002-" in key
+        super().write(key, content)
+
+    def is_claimed_by_another(self, pod_uid: str) -> bool:
+        return self.overtaken and pod_uid == "pod-1"
+
+
+def test_a_pod_that_was_given_up_takes_away_nothing_that_another_may_be_reading(tmp_path: Path) -> None:
+    shelf = OvertakenShelf(tmp_path / "out", "uid-1")
+    pod = Yard(lambda: shelf, tmp_path / "out", tmp_path).pod(1, keep=1)
+    pod.save_safely(1)
+    before = set(shelf.keys())
+    pod.save_safely(2)
+    assert pod.keeper.close(20)
+    assert before < set(shelf.keys())
+
+
 def test_credentials_that_were_renewed_are_used(store: RealStore, tmp_path: Path, prefix: str) -> None:
     secret = store.credentials(tmp_path / "secret")
     location = S3Location(uri=f"s3://models/{prefix}/", endpoint=store.endpoint)

@@ -425,8 +425,12 @@ class KeptCheckpoints:
             raise AbandonedError
 
     def _prune(self) -> None:
-        """Remove what the newest one makes superfluous; what cannot be removed now is, the next time."""
+        """Remove what the newest one makes superfluous; what cannot be removed now is, the next time.
+
+        Once the run is another pod's, that one may have listed what is superfluous here, and be about to read it.
+        """
         try:
+            self._refuse_if_replaced()
             for key in self._inventory.superfluous():
                 if self._abandoned:
                     return
