@@ -85,7 +85,7 @@ PICTURES_OF_AN_ANIMAL = 16
 SIGHTINGS_OF_AN_ANIMAL = 12
 SUBJECTS = {
     Task.DETECTION: Subject(
-        *("digits.yaml", "ultralytics", "bare_ultralytics", "mAP50", 0.05),
+        *("digits.yaml", "ultralytics", "bare_ultralytics", "mAP50", 0.02),
         epochs=12,
         timed_epochs=3,
         pictures=800,
@@ -95,13 +95,13 @@ SUBJECTS = {
         *("digits-classification.yaml", "timm", "bare_timm", "macroF1", 0.02), epochs=8, timed_epochs=4, pictures=1797
     ),
     Task.FACE_ID: Subject(
-        *("face-id.yaml", "plain PyTorch", "bare_arcface", "top1", 0.05),
+        *("face-id.yaml", "plain PyTorch", "bare_arcface", "top1", 0.02),
         epochs=12,
         timed_epochs=3,
         pictures=60 * PICTURES_OF_AN_ANIMAL,
     ),
     Task.REID: Subject(
-        *("reid.yaml", "torchreid", "bare_torchreid", "mAP", 0.05),
+        *("reid.yaml", "torchreid", "bare_torchreid", "mAP", 0.02),
         epochs=10,
         timed_epochs=4,
         pictures=60 * SIGHTINGS_OF_AN_ANIMAL,
