@@ -59,8 +59,7 @@ async def burst(api: Api, runs: int, creators: int, cpu: Cpu) -> tuple[Figures, 
         begun = _Begun(runs, writes(await load.metrics()), cpu)
         async with load.watching():
             await load.create_all(RUNS, [training_run(f"burst-{index}") for index in range(runs)], creators)
-            await _all_jobs(load, runs, seconds=600)
-            begun.jobs_there()
+            await begun.all_jobs(load, seconds=600)
             await load.until(lambda line: len(line.completed) == runs, seconds=600)
         figures = begun.figures("burst", load.timeline, writes(await load.metrics()))
         job = await load.some_job()
@@ -78,8 +77,7 @@ async def by_hand(api: Api, job: JsonObject, runs: int, creators: int, cpu: Cpu)
         async with load.watching():
             bodies = [training_run(f"by-hand-{index}") for index in range(runs)]
             await load.create_all_with_jobs(bodies, job, creators)
-            await _all_jobs(load, runs, seconds=300)
-            begun.jobs_there()
+            await begun.all_jobs(load, seconds=300)
         figures = begun.figures("burst by hand", load.timeline, writes(await load.metrics()))
         await load.delete_all(RUNS)
     return figures
@@ -91,21 +89,10 @@ async def bare_jobs(api: Api, runs: int, creators: int, cpu: Cpu) -> Figures:
         begun = _Begun(runs, writes(await load.metrics()), cpu)
         async with load.watching():
             await load.create_all(JOBS, [bare_job(f"bare-{index}") for index in range(runs)], creators)
-            await _all_jobs(load, runs, seconds=300)
-            begun.jobs_there()
+            await begun.all_jobs(load, seconds=300)
         figures = begun.figures("bare Jobs", load.timeline, writes(await load.metrics()))
         await load.delete_all(JOBS)
     return figures
-
-
-async def _all_jobs(load: Load, runs: int, seconds: float) -> None:
-    """Wait until every run has its Job.
-
-    Raises:
-        TimeoutError: some have none.
-    """
-    if not await load.until(_with_jobs(runs), seconds):
-        raise TimeoutError(f"{len(load.timeline.job_seen)} of {runs} runs have a Job after {seconds:.0f} s")
 
 
 def _with_jobs(count: int) -> Callable[[Timeline], bool]:
@@ -119,6 +106,16 @@ class _Begun:
         self._runs, self._written, self._cpu = runs, written, cpu
         self._before = cpu()
         self._to_last_job: dict[str, float] = {}
+
+    async def all_jobs(self, load: Load, seconds: float) -> None:
+        """Wait until every run has its Job.
+
+        Raises:
+            TimeoutError: some have none.
+        """
+        if not await load.until(_with_jobs(self._runs), seconds):
+            raise TimeoutError(f"{len(load.timeline.job_seen)} of {self._runs} runs have a Job after {seconds:.0f} s")
+        self.jobs_there()
 
     def jobs_there(self) -> None:
         """Every run has its Job."""
