@@ -186,6 +186,7 @@ def run_settings(config: Config) -> RunSettings:
         report_interval=config.report_interval,
         retry_delay=timedelta(seconds=config.retry_delay_seconds),
         lost_pod_grace=timedelta(seconds=config.lost_pod_grace_seconds),
+        tidy_after=timedelta(seconds=config.tidy_after_seconds),
     )
 
 

@@ -39,6 +39,7 @@ class Config:
     lease_seconds: int = 10
     retry_delay_seconds: float = 10.0
     lost_pod_grace_seconds: float = 60.0
+    tidy_after_seconds: float = 10.0
     api_rate: float = 400.0
     api_burst: int = 400
     log_level: str = "INFO"
@@ -92,6 +93,12 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         float,
         "seconds after its grace period that a pod is waited for",
         default.lost_pod_grace_seconds,
+    )
+    option(
+        "--tidy-after-seconds",
+        float,
+        "seconds after the end of a Job until it is told when to expire",
+        default.tidy_after_seconds,
     )
     option("--api-rate", float, "requests a second to the API server", default.api_rate)
     option("--api-burst", int, "requests at once to the API server", default.api_burst)

@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from modelyard_operator.domain.tidying import EXPIRE_AFTER
-
 from tests.chaos.faults import Write
 from tests.chaos.lane import Lane
 from tests.chaos.lives import Life
 from tests.chaos.trace import trace
+from tests.integration.operator_process import TIDY_AFTER
 
-_QUIET_SECONDS = EXPIRE_AFTER.total_seconds() + 3
+_QUIET_SECONDS = TIDY_AFTER + 3
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ REPOSITORY = Path(__file__).parents[2]
 CHART = REPOSITORY / "helm" / "modelyard"
 RELEASE = "modelyard"
 _PLACEHOLDER = "the-namespace"
+TIDY_AFTER = 3.0
+"""Seconds after its end until a Job is told when to expire."""
 TRAINER_IMAGE = "trainer.example/modelyard:test"
 
 
@@ -99,6 +101,7 @@ class OperatorProcess:
             "intake-url": f"https://localhost:{self.intake_port}",
             "retry-delay-seconds": "0.5",
             "lease-seconds": "4",
+            "tidy-after-seconds": str(TIDY_AFTER),
             **self.flags,
         }
         environment = dict(os.environ) | {"KUBECONFIG": str(self.kubeconfig())}

@@ -54,7 +54,6 @@ def let_them_run_out(view: NamespaceView, operator: OperatorProcess) -> None:
     view.eventually(lambda: view.pods(UNSEEN) == [], "no pod holds the GPU")
     operator.start()
     view.wait_for_phase("Failed", UNSEEN)
-    # What is over is told to expire ten seconds later: meanwhile there was time for an operator to be down.
     view.eventually(lambda: view.jobs(OVER) == view.pods(OVER) == [], "Job and pod of what is over are gone", 40)
     view.eventually(lambda: operator.metric("modelyard_queue_depth") == 0, "nothing is left to be done")
 

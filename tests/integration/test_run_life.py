@@ -9,7 +9,6 @@ from modelyard_api.outcome import Reason, TerminationMessage
 from modelyard_cluster.by_hand import set_evicted, set_running, set_terminated
 from modelyard_operator.kube import paths
 
-from tests.integration.conftest import StartOperator
 from tests.integration.namespace_view import NamespaceView, conditions
 from tests.integration.operator_process import OperatorProcess
 
@@ -188,18 +187,17 @@ def test_even_a_pod_that_is_gone_has_left_its_exit_code(view: NamespaceView, ope
 
 
 @pytest.mark.parametrize("noted", ["nothing", "the attempt"])
-def test_a_job_that_is_there_already_is_adopted(view: NamespaceView, start_operator: StartOperator, noted: str) -> None:
+def test_a_job_that_is_there_already_is_adopted(view: NamespaceView, operator: OperatorProcess, noted: str) -> None:
     """As after a crash between the creation of the Job and its being noted."""
-    first = start_operator("one")
     view.apply()
     view.wait_for_phase("Starting")
     view.pod_of(1)
-    first.kill()
+    operator.kill()
     before = view.jobs()[0]["metadata"]["uid"]
     attempt = {**view.status()["attempts"][0], "jobUid": None}
     status = {"attempts": [attempt]} if noted == "the attempt" else None
     view.plane.api.patch(paths.run_status(view.namespace, "digits"), {"status": status})
-    start_operator("two")
+    operator.start()
     set_running(view.plane.api, view.namespace, view.pod_of(1))
     status = view.wait_for_phase("Running")
     assert (len(view.jobs()), status["attempts"][0]["jobUid"]) == (1, before)

@@ -25,5 +25,7 @@ class RunSettings:
     longest_retry_delay: timedelta = timedelta(minutes=10)
     lost_pod_grace: timedelta = timedelta(seconds=60)
     """How long after its grace period a pod on an unreachable node is waited for."""
+    tidy_after: timedelta = timedelta(seconds=10)
+    """After its end a Job is told to expire: what is not urgent waits until the runs beside it have had their turn."""
     watching_since: datetime | None = None
     """When this process began to lead, and to hear reports: silence before that proves nothing."""

@@ -9,10 +9,9 @@ from modelyard_api.status import TrainingRunStatus
 
 from modelyard_operator.domain.decision import Action, DeleteJob, LimitJob
 from modelyard_operator.domain.observed import ObservedJob
+from modelyard_operator.domain.settings import RunSettings
 from modelyard_operator.domain.situation import Situation
 
-EXPIRE_AFTER = timedelta(seconds=10)
-"""What is not urgent waits until the runs that come and go with this one have had their turn."""
 STRAY_AFTER = timedelta(seconds=60)
 """How long the Job of an ended attempt may take to notice that its pod has ended."""
 
@@ -35,7 +34,7 @@ def tidying(situation: Situation, status: TrainingRunStatus) -> tuple[tuple[Acti
             continue
         attempt = ended.get(job.name)
         over_since = attempt.ended_at if attempt is not None and attempt.ended_at is not None else job.created_at
-        patience = over_since + _patience(job) - situation.now
+        patience = over_since + _patience(job, situation.settings) - situation.now
         if patience > timedelta(0):
             look_again = min(patience, look_again or patience)
         elif job.outcome is not None:
@@ -45,9 +44,9 @@ def tidying(situation: Situation, status: TrainingRunStatus) -> tuple[tuple[Acti
     return tuple(actions), look_again
 
 
-def _patience(job: ObservedJob) -> timedelta:
+def _patience(job: ObservedJob, settings: RunSettings) -> timedelta:
     if job.outcome is not None:
-        return EXPIRE_AFTER
+        return settings.tidy_after
     # One that another has suspended, such as Kueue, would begin again beside its successor once it is released.
     return timedelta(0) if job.suspended else STRAY_AFTER
 
