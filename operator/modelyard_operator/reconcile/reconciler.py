@@ -89,7 +89,7 @@ class Reconciler:
                 await self._write(stored, run, decision.status)
                 run, written = replace(run, status=decision.status), True
         for action in decision.actions:
-            if isinstance(action, CreateJob) and run.status.attempts and not written:
+            if isinstance(action, CreateJob) and not written and self._may_be_stale(run):
                 await self._make_sure(stored)
             self._require_leadership()
             try:
@@ -120,6 +120,11 @@ class Reconciler:
         self._cache.store_run(written)
         for note in notes(run.status, wanted):
             self._events.tell(run, note)
+
+    def _may_be_stale(self, run: ObservedRun) -> bool:
+        """Whether more may have been written of the run than is known here: not where only this process could have."""
+        led = self._settings.watching_since
+        return bool(run.status.attempts) or led is None or run.created_at <= led
 
     async def _make_sure(self, stored: StoredRun) -> None:
         """Have it that the run is as it was decided by: else a Job that has come and gone since would come again.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from modelyard_operator.kube.errors import ConflictError, NotFoundError
@@ -30,6 +32,22 @@ async def test_a_job_that_has_come_and_gone_since_is_not_made_again(world: World
     assert cluster.jobs == []
     await looks.reconcile(world.run.key)
     assert cluster.jobs == [cluster.statuses[-1].attempts[1].job_name]
+
+
+@pytest.mark.parametrize(("seconds", "jobs"), [(-1, 0), (1, 1)], ids=["before", "after"])
+async def test_the_first_job_of_a_run_is_made_unread_where_the_run_is_younger_than_the_leader(
+    seconds: int, jobs: int
+) -> None:
+    """One of before was begun by another leader; its Job was deleted, and made again by what a list lagged behind."""
+    world = a_run()
+    world.run = replace(world.run, created_at=datetime.now(UTC) + timedelta(seconds=seconds))
+    cluster = Cluster(world)
+    cluster.run = replace(world.begun().stored(), resource_version="2")
+    looks = cluster.reconciler()
+    looks.begin()
+    with pytest.raises(ConflictError) if not jobs else nullcontext():
+        await looks.reconcile(world.run.key)
+    assert len(cluster.jobs) == jobs
 
 
 async def test_nor_is_one_for_a_run_that_is_gone(world: World) -> None:
