@@ -21,6 +21,8 @@ from tests.training.offline import read_json, train_offline
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "face-id.yaml"
 EPOCHS, ANIMALS = 6, 40
+BATCH = 18
+"""Which leaves a last batch of few pictures."""
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, animals: Path) -> Path:
     """What `modelyard train` leaves of the example with fewer animals and epochs, with the network forbidden."""
     root = tmp_path_factory.mktemp("face-id")
     settings = (
-        *(f"training.epochs={EPOCHS}", "training.batchSize=16", "training.imageSize=32"),
+        *(f"training.epochs={EPOCHS}", f"training.batchSize={BATCH}", "training.imageSize=32"),
         *("faceId.heldOutIdentities.share=0.3", "training.schedule.warmupEpochs=1"),
     )
     return train_offline(root, EXAMPLE, animals, *settings)
@@ -52,6 +54,10 @@ def test_it_learned_and_says_so(results: Path) -> None:
     assert known == enough - round(0.3 * enough)
     assert set(record["metricsPerClass"]) <= set(record["dataset"]["classNames"])
     assert "6 of 40 identities have fewer than 10 pictures and were left out, 24 pictures in all" in record["notices"]
+    pictures = record["dataset"]["trainingImages"]
+    rest = pictures % BATCH
+    assert 0 < rest < BATCH / 2
+    assert any(said.startswith(f"each epoch leaves out {rest} of {pictures} pictures") for said in record["notices"])
 
 
 def test_metrics_csv_has_exactly_the_columns_that_people_have_tools_for(results: Path) -> None:

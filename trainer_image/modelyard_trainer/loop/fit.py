@@ -52,6 +52,7 @@ class Recipe:
         stages: of the backbone, as `training.freeze` counts them; weights to start from must fit half of it.
         rows: names of the tensors whose rows are the classes.
         synchronise: makes the batch normalisation of a network that of all GPUs' pictures, in place.
+        notices: what is to be said of it.
     """
 
     form: str
@@ -68,6 +69,7 @@ class Recipe:
     columns: Mapping[str, str] | None = None
     rows: frozenset[str] = frozenset()
     synchronise: Callable[[nn.Module], object] = nn.SyncBatchNorm.convert_sync_batchnorm
+    notices: tuple[str, ...] = ()
 
 
 def settle(deterministic: bool) -> None:
@@ -155,7 +157,7 @@ def fit(
         best_epoch=history.best_epoch,
         classes=recipe.classes,
         device=device,
-        notices=(*notices, *refusal),
+        notices=(*notices, *recipe.notices, *refusal),
         resumed_from=resumed_from,
         columns=recipe.columns,
         start=began,

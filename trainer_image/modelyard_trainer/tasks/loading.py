@@ -34,6 +34,17 @@ def pictures_an_epoch(context: TaskContext, pictures: int) -> int:
     return without_a_small_batch(pictures, asked, document.batch_size, context.ranks.count)
 
 
+def left_out(context: TaskContext, pictures: int) -> tuple[str, ...]:
+    """What is to be said of the pictures that an epoch does not train on."""
+    left = pictures - pictures_an_epoch(context, pictures)
+    if not left:
+        return ()
+    return (
+        f"each epoch leaves out {left} of {pictures} pictures, others each time: "
+        "they would be a last batch of fewer than half of training.batchSize",
+    )
+
+
 class Loading(TypedDict):
     """What a loader of pictures that are only looked at takes beside them."""
 

@@ -24,7 +24,7 @@ from modelyard_trainer.tasks.classification.architecture import build
 from modelyard_trainer.tasks.classification.checkpoint import Checkpoint
 from modelyard_trainer.tasks.classification.learner import ClassificationLearner, Examiner, labels_of
 from modelyard_trainer.tasks.classification.network import backbone_weights, stages_of
-from modelyard_trainer.tasks.loading import loading, pictures_an_epoch, squares_of
+from modelyard_trainer.tasks.loading import left_out, loading, pictures_an_epoch, squares_of
 
 FORM = "modelyard/classification-training/v1"
 
@@ -76,6 +76,7 @@ def recipe_of(
         collate=collate,
         metric=block.metric.value,
         write=write,
+        notices=left_out(context, len(data.training)),
         deployed=Deployed(model, (training.image_size, training.image_size), model.backbone.load_state_dict),
         stages=stages,
         rows=head_of(model, stages),

@@ -23,7 +23,7 @@ from modelyard_trainer.tasks.base import TaskContext
 from modelyard_trainer.tasks.face_id.checkpoint import Checkpoint
 from modelyard_trainer.tasks.face_id.learner import Examiner, FaceIdLearner
 from modelyard_trainer.tasks.face_id.network import build
-from modelyard_trainer.tasks.loading import loading, pictures_an_epoch, squares_of
+from modelyard_trainer.tasks.loading import left_out, loading, pictures_an_epoch, squares_of
 from modelyard_trainer.tasks.timm_stages import all_stages
 
 FORM = "modelyard/face-id-training/v1"
@@ -85,6 +85,7 @@ def recipe_of(
         collate=collate,
         metric=METRIC,
         write=write,
+        notices=left_out(context, len(data.training)),
         deployed=Deployed(model.embedder, (training.image_size, training.image_size), model.load_state_dict),
         rows=frozenset(f"head.{name}" for name, _ in model.head.named_parameters()),
         stages=all_stages(model.embedder.backbone, "embedder.backbone."),

@@ -21,7 +21,7 @@ from modelyard_trainer.loop.drawing import Purpose, draw_from
 from modelyard_trainer.loop.fit import Recipe
 from modelyard_trainer.loop.freezing import head_of
 from modelyard_trainer.tasks.base import TaskContext
-from modelyard_trainer.tasks.loading import loading, pictures_an_epoch, squares_of
+from modelyard_trainer.tasks.loading import left_out, loading, pictures_an_epoch, squares_of
 from modelyard_trainer.tasks.reid.architecture import build
 from modelyard_trainer.tasks.reid.augment import Variation
 from modelyard_trainer.tasks.reid.checkpoint import Checkpoint
@@ -83,6 +83,7 @@ def recipe_of(context: TaskContext, block: Reid, data: ReidDataset, device: str,
         collate=collate,
         metric=block.metric.value,
         write=write,
+        notices=left_out(context, pictures),
         deployed=Deployed(model, (block.height, block.width), model.backbone.load_state_dict),
         stages=stages_of(model),
         rows=head_of(model, stages_of(model)),
