@@ -11,6 +11,7 @@ from modelyard_api.outcome import Reason
 
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.tasks.base import BEST, Fit, TaskContext
+from modelyard_trainer.weights.clip import by_timms_names
 from modelyard_trainer.weights.matching import match, nearest, shape_text, shapes_of, with_shape
 from modelyard_trainer.weights.model import FetchedWeights, shortened
 from modelyard_trainer.weights.reading import Weights, read_weights
@@ -129,7 +130,8 @@ def whole(network: Mapping[str, Tensor], weights: Weights, fetched: FetchedWeigh
     Raises:
         RunError: WeightsDoNotFit; it lacks one.
     """
-    wanted, there = shapes_of(network), shapes_of(weights.tensors)
+    tensors = by_timms_names(weights.tensors, network, fetched.origin)
+    wanted, there = shapes_of(network), shapes_of(tensors)
     found = match(wanted, there)
     lacking = [*found.resized, *found.missing]
     if lacking:
@@ -140,5 +142,5 @@ def whole(network: Mapping[str, Tensor], weights: Weights, fetched: FetchedWeigh
             f"{fetched.origin} has no {first} of {shape_text(wanted[first])} for {name} with the data set's "
             f"classes; nearest is {with_shape(near, there)}; only whole weights can be measured and exported",
         )
-    tensors = {each: weights.tensors[other] for each, other in found.taken.items()}
-    return {each: tensor.float() if tensor.is_floating_point() else tensor for each, tensor in tensors.items()}
+    taken = {each: tensors[other] for each, other in found.taken.items()}
+    return {each: tensor.float() if tensor.is_floating_point() else tensor for each, tensor in taken.items()}

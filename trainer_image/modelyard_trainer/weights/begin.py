@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import torch
 from modelyard_api.outcome import Reason
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.loop.freezing import Stages
 from modelyard_trainer.tasks.base import TaskContext
+from modelyard_trainer.weights.clip import by_timms_names
 from modelyard_trainer.weights.matching import match, nearest, shapes_of, with_shape
 from modelyard_trainer.weights.model import FetchedWeights, Start
 from modelyard_trainer.weights.reading import Weights, read_weights
@@ -61,6 +63,7 @@ def begin_with(
         RunError: WeightsInvalid; WeightsDoNotFit, with the nearest names.
     """
     weights, own = read_weights(fetched), model.state_dict()
+    weights = replace(weights, tensors=by_timms_names(weights.tensors, own, fetched.origin))
     found = match(shapes_of(own), shapes_of(weights.tensors))
     backbone = [each for names in stages for each in names] or list(own)
     missing = [each for each in backbone if each not in found.taken]

@@ -25,7 +25,8 @@ BACKBONES = "modelyard.backbones"
 """Group of entry points, each named as the architecture that loading it puts into timm's registry."""
 COIN_CLIP = "coin_clip_vit_b32"
 """Coin-CLIP's network: CLIP's ViT-B/32 with its projection to 512 dimensions, and a linear layer on that."""
-_CLIP, _PROJECTED = "vit_base_patch32_clip_224", 512
+_CLIP, _PROJECTED = "vit_base_patch32_clip_quickgelu_224", 512
+"""With the activation that OpenAI's CLIP has, and so all that was trained from its weights."""
 _REGISTERED = re.compile(r"^@register_model\s*\n(?:@.*\n)*def (\w+)\(", re.MULTILINE)
 
 
