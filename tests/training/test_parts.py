@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +27,7 @@ from modelyard_trainer.tasks.detection.task import DetectionTask
 from PIL import Image
 
 from tests.unit.trainer.datasets import make_dataset, run_document
+from tests.unit.trainer.reading import Reads, ReadSteps
 from tests.unit.trainer.test_dataset_check import check
 
 SIZE = 64
@@ -229,3 +234,81 @@ def test_mixed_precision_is_refused_where_a_gpu_was_given_but_none_is_seen(
     task.check_spec()
     with pytest.raises(RunError, match="amp: fp16 needs a GPU, and torch sees no CUDA device where this pod runs"):
         task.fit(data)
+
+
+@dataclass(frozen=True)
+class Always:
+    """Batches of an epoch that are all the same."""
+
+    batch: dict[str, torch.Tensor]
+    times: int
+
+    def __len__(self) -> int:
+        return self.times
+
+    def epoch(self, _epoch: int, first: int = 0) -> Iterator[dict[str, torch.Tensor]]:
+        return iter([self.batch] * (self.times - first))
+
+
+def test_a_step_of_a_detector_reads_nothing_back_but_what_ultralytics_loss_does() -> None:
+    from modelyard_trainer.loop.freezing import Freezing  # noqa: PLC0415 - imports torch
+    from modelyard_trainer.loop.guard import NOBODY, NOTHING  # noqa: PLC0415
+    from modelyard_trainer.loop.ranks import ALONE  # noqa: PLC0415
+    from modelyard_trainer.tasks.detection.loop import EpochLoop  # noqa: PLC0415 - only after `prepare`
+    from ultralytics.cfg import get_cfg  # noqa: PLC0415
+    from ultralytics.engine.trainer import BaseTrainer  # noqa: PLC0415
+    from ultralytics.nn.tasks import DetectionModel  # noqa: PLC0415
+    from ultralytics.utils.torch_utils import ModelEMA  # noqa: PLC0415
+
+    torch.manual_seed(0)
+    model: Any = DetectionModel(find_architecture("yolov8n").file, nc=2, ch=3, verbose=False)
+    model.args = get_cfg(overrides={"seed": 0})
+    batch = {
+        "img": torch.rand(2, 3, SIZE, SIZE),
+        "batch_idx": torch.tensor([0.0, 0.0, 1.0]),
+        "cls": torch.tensor([[0.0], [1.0], [0.0]]),
+        "bboxes": torch.tensor([[0.3, 0.3, 0.4, 0.4], [0.7, 0.7, 0.4, 0.4], [0.5, 0.5, 0.6, 0.6]]),
+    }
+
+    class Trainer(SimpleNamespace):
+        """As much of ultralytics' as a step takes."""
+
+        def optimizer_step(self) -> None:
+            BaseTrainer.optimizer_step(self)
+
+        def preprocess_batch(self, given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            return given
+
+        def _model_train(self) -> None:
+            model.train()
+
+        def _get_warmup_iterations(self, steps: int) -> int:
+            return steps
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    for group in optimizer.param_groups:
+        group["initial_lr"] = 0.01
+    reads = Reads()
+    trainer = Trainer(
+        train_loader=ReadSteps(Always(batch, times=2), reads),
+        model=model,
+        ranks=ALONE,
+        lf=lambda _epoch: 1.0,
+        args=model.args,
+        accumulate=1,
+        optimizer=optimizer,
+        scaler=torch.amp.GradScaler("cpu", enabled=False),
+        ema=ModelEMA(model),
+        device=torch.device("cpu"),
+        amp=False,
+        batch_size=2,
+        pictures=4,
+        pending=0,
+        tloss=None,
+        loss_names=None,
+    )
+    before = next(model.parameters()).clone()
+    EpochLoop(trainer, NOBODY, NOTHING, Freezing(model, frozenset(), 0))._train(0, 0)
+    assert not torch.equal(next(model.parameters()), before)
+    theirs = Counter({"make_anchors": 3, "preprocess": 2, "forward": 1, "get_box_metrics": 1})
+    assert Counter(asker for _, asker in reads.found) == theirs + theirs, "in either step"

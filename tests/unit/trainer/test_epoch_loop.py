@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from modelyard_api.outcome import Reason
-from modelyard_api.spec import MixedPrecision, Optimizer, ScheduleName
+from modelyard_api.spec import MixedPrecision, Optimizer, OptimizerName, ScheduleName
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.errors import Interrupted, RunError
 from modelyard_trainer.loop import epochs, guard
@@ -25,6 +25,8 @@ from modelyard_trainer.loop.precision import Precision
 from modelyard_trainer.loop.schedule import Schedule
 from modelyard_trainer.loop.state import Numbers
 from torch import Tensor, nn
+
+from tests.unit.trainer.reading import Reads, ReadSteps, steps_of
 
 PICTURES = 10
 
@@ -75,6 +77,9 @@ class Yard:
     average: bool = False
     frozen: frozenset[str] = frozenset()
     thaws_after: int = 0
+    optimizer: OptimizerName = OptimizerName.SGD
+    amp: MixedPrecision = MixedPrecision.DISABLED
+    clip: float | None = None
     asked: Callable[[], bool] = lambda: False
     due: Callable[[Position], bool] = lambda _position: False
     told: list[tuple[int, float, bool, float]] = field(default_factory=list)
@@ -88,12 +93,16 @@ class Yard:
         self.numbers = Numbers(
             model,
             Average(model, 0.9) if self.average else None,
-            build_optimizer(model, Optimizer(learning_rate=0.1)),
-            Precision(MixedPrecision.DISABLED, "cpu"),
+            build_optimizer(model, Optimizer(name=self.optimizer, learning_rate=0.1)),
+            Precision(self.amp, "cpu", self.clip),
         )
+        self.reads = Reads(but=lambda: steps_of(self.numbers.optimizer))
         self.loop = EpochLoop(
             learner=self.learner,
-            loader=EpochLoader(Points(), 2, 0, collate=torch.stack, pin_memory=False),
+            loader=cast(
+                "EpochLoader",
+                ReadSteps(EpochLoader(Points(), 2, 0, collate=torch.stack, pin_memory=False), self.reads),
+            ),
             batches=self.batches,
             schedule=Schedule(ScheduleName.COSINE, self.epochs, 1, 0.1),
             numbers=self.numbers,
@@ -207,3 +216,18 @@ def test_asked_to_stop_it_keeps_the_batch_it_is_at() -> None:
     with pytest.raises(Interrupted):
         yard.loop.run(Position(0))
     assert list(yard.kept) == [Position(1, 2)]
+
+
+@pytest.mark.parametrize("name", OptimizerName)
+def test_a_step_reads_nothing_back(name: OptimizerName) -> None:
+    yard = Yard(average=True, optimizer=name, amp=MixedPrecision.BF16, clip=0.1)
+    yard.loop.run(Position(0))
+    assert yard.reads.seen > 20 * yard.learner.steps
+    assert yard.reads.found == []
+
+
+def test_what_is_read_in_a_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(epochs, "READ_EVERY", 5)
+    yard = Yard(epochs=1)
+    yard.loop.run(Position(0))
+    assert yard.reads.found == [("_local_scalar_dense", "<dictcomp>")], "whether the loss is a number, every so often"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from modelyard_api.spec import MixedPrecision, OptimizerName, ScheduleName, Training
 from modelyard_api.spec import Optimizer as Asked
+from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches, without_a_small_batch
 from modelyard_trainer.loop.dealing import batches_of, deal
@@ -16,6 +18,7 @@ from modelyard_trainer.loop.optimizer import build_optimizer
 from modelyard_trainer.loop.precision import Precision
 from modelyard_trainer.loop.sampling import Balanced, shuffled
 from modelyard_trainer.loop.schedule import Schedule
+from modelyard_trainer.loop.state import Numbers
 from torch import nn
 
 
@@ -203,6 +206,37 @@ def test_mixed_precision_is_that_of_the_forward_pass_alone() -> None:
     assert model.weight.grad is not None
     assert model.weight.grad.dtype is torch.float32
     assert not precision.scaler.is_enabled()
+
+
+def test_a_scale_is_taken_up_again() -> None:
+    def numbers() -> Numbers:
+        torch.manual_seed(0)
+        model = nn.Linear(4, 1)
+        precision = Precision(MixedPrecision.FP16, "cpu")
+        return Numbers(model, None, torch.optim.SGD(model.parameters(), lr=0.1), precision)
+
+    def step(trained: Numbers, factor: float) -> None:
+        trained.precision.backward(trained.model(torch.ones(2, 4)).mean() * factor)
+        trained.precision.step(trained.optimizer, trained.model.parameters())
+
+    whole, batches = numbers(), Batches(10, 2, 2)
+    first = whole.precision.scaler.get_scale()
+    before = whole.model.state_dict()["weight"].clone()
+    step(whole, math.inf)
+    assert whole.precision.scaler.get_scale() == first / 2
+    assert torch.equal(whole.model.state_dict()["weight"], before), "the step whose gradients overflowed is left out"
+    step(whole, 1.0)
+    assert not torch.equal(whole.model.state_dict()["weight"], before)
+    kept = whole.capture(batches)
+
+    rest = numbers()
+    rest.restore(Position(0, 2), kept, batches)
+    assert rest.precision.scaler.state_dict() == whole.precision.scaler.state_dict()
+    assert rest.precision.scaler.get_scale() == first / 2
+    assert rest.precision.scaler.state_dict()["_growth_tracker"] == 1
+    for trained in (whole, rest):
+        step(trained, math.inf)
+    assert rest.precision.scaler.get_scale() == whole.precision.scaler.get_scale() == first / 4
 
 
 def test_each_epoch_has_an_order_of_its_own_and_always_the_same() -> None:

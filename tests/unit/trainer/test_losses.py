@@ -10,12 +10,17 @@ import numpy as np
 import pytest
 import torch
 from modelyard_api.classification import Classification
+from modelyard_api.face_id import FaceId
 from modelyard_api.reid import ReidLoss
 from modelyard_trainer.dataset.model import Objects, Picture
 from modelyard_trainer.dataset.reid import Seen
 from modelyard_trainer.tasks.classification.learner import ClassificationLearner, Examiner
+from modelyard_trainer.tasks.face_id import learner as face_id
+from modelyard_trainer.tasks.face_id.heads import build_head
 from modelyard_trainer.tasks.reid.learner import ReidLearner
 from torch import Tensor, nn
+
+from tests.unit.trainer.reading import Reads
 
 CLASSES = 4
 LABELS = [0, 0, 0, 0, 1, 1, 3]
@@ -125,13 +130,16 @@ class Embedding(nn.Module):
         return self.network(images), images.flatten(1)
 
 
+def of_persons(asked: ReidLoss) -> ReidLearner:
+    persons = np.array(LABELS)
+    return ReidLearner(asked, Seen(pictures(LABELS), persons, 0 * persons, 0 * persons), (), ON)
+
+
 @pytest.mark.parametrize(("triplet", "softmax"), [(1.0, 1.0), (0.5, 2.0), (0.0, 1.0), (1.0, 0.0)])
 def test_a_persons_loss_is_the_weighted_sum_of_triplet_and_softmax(triplet: float, softmax: float) -> None:
-    persons = np.array(LABELS)
-    seen = Seen(pictures(LABELS), persons, np.zeros_like(persons), np.zeros_like(persons))
     asked = ReidLoss(weight_t=triplet, weight_x=softmax, margin=0.3, label_smoothing=0.1)
     model = Embedding()
-    loss, told = ReidLearner(asked, seen, (), ON).loss(model, batch())
+    loss, told = of_persons(asked).loss(model, batch())
     features = (batch()[0] / 255).flatten(1).double()
     margins = []
     for own, person in enumerate(of_batch()):
@@ -142,3 +150,41 @@ def test_a_persons_loss_is_the_weighted_sum_of_triplet_and_softmax(triplet: floa
     smoothed = surprise(model(batch()[0] / 255)[0], one_hot(of_batch(), 0.1)).mean().item()
     assert loss.item() == pytest.approx(triplet * float(np.mean(margins)) + softmax * smoothed, rel=1e-4)
     assert ("triplet" in told, "softmax" in told) == (bool(triplet), bool(softmax))
+
+
+class Identifier(nn.Module):
+    """Features as they are, and a head."""
+
+    def __init__(self, head: str) -> None:
+        super().__init__()
+        self.head = build_head(FaceId.model_validate({"head": head, "embeddingSize": 12}), CLASSES)
+
+    def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        found: tuple[Tensor, Tensor] = self.head(images.flatten(1), labels)
+        return found
+
+
+def faces() -> face_id.FaceIdLearner:
+    return face_id.FaceIdLearner(pictures(LABELS), cast("face_id.Examiner", None), ON)
+
+
+@pytest.mark.parametrize(
+    ("learns", "model"),
+    [
+        (learner(), Network()),
+        (learner(balance="loss", labelSmoothing=0.1), Network()),
+        (learner(augment={"mixup": 0.4}), Network()),
+        (faces(), Identifier("arcface")),
+        (faces(), Identifier("cosface")),
+        (faces(), Identifier("linear")),
+        (of_persons(ReidLoss()), Embedding()),
+    ],
+    ids=["plain", "weighted", "mixup", "arcface", "cosface", "linear", "reid"],
+)
+def test_a_loss_and_its_gradients_wait_for_no_gpu(learns: Any, model: nn.Module) -> None:
+    with Reads() as reads:
+        loss, _ = learns.loss(model, batch())
+        loss.backward()
+    assert reads.seen > 10
+    assert reads.found == []
+    assert all(parameter.grad is not None for parameter in model.parameters())

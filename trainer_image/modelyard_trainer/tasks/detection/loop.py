@@ -87,7 +87,7 @@ class EpochLoop:
         self._schedule.apply(trainer.optimizer, epoch, self._steps - 1)  # nothing new, unless there was no step
 
     def _step(self, epoch: int, step: int, replica: Any, batch: dict[str, Any]) -> None:
-        """Nothing in here waits for the GPU."""
+        """Nothing in here waits for the GPU but ultralytics' loss, which reads the strides and counts the objects."""
         trainer, ranks = self._trainer, self._ranks
         trainer.accumulate = self._schedule.apply(trainer.optimizer, epoch, step)
         draw_from(trainer.args.seed, Purpose.STEP, epoch, step * ranks.count + ranks.rank)
