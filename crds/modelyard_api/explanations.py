@@ -169,8 +169,10 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         TriedAgain.NEVER,
     ),
     Reason.INTERNAL_ERROR: Explanation(
-        "Something went wrong that nobody foresaw.",
-        "Read the attempt's log, and report it with the message.",
+        "Something went wrong that nobody foresaw. With exit code 137 something killed the container and nobody says "
+        "why: a person, or the kernel for memory, whose word the container runtime now and then misses.",
+        "Read the attempt's log, and report it with the message. With 137: look at how much memory the pod took, and "
+        "raise `resources.memory`.",
         TriedAgain.COUNTED,
     ),
     Reason.JOB_REFUSED: Explanation(

@@ -10,7 +10,7 @@ from typing import Any
 from modelyard_cluster.kind import Cluster
 
 from tests.e2e.kubectl import Kubectl, Object
-from tests.e2e.node import Node
+from tests.e2e.node import place_of
 
 _POLL_SECONDS = 0.5
 PATIENCE = 150
@@ -58,6 +58,12 @@ class LiveRun:
         """Wait until so many epochs are done."""
         return self.until(f"epoch {epoch}", lambda status: epochs_done(status) >= epoch, seconds)
 
+    def until_checkpoint(self, epoch: int) -> Object:
+        """Wait until a checkpoint of so many epochs is safe."""
+        return self.until(
+            f"a checkpoint of epoch {epoch}", lambda status: status.get("checkpoint", {}).get("epoch", 0) >= epoch
+        )
+
     def condition(self, kind: str) -> Object:
         """One of its conditions."""
         found: Object = condition_of(self.status, kind)
@@ -86,9 +92,8 @@ class LiveRun:
 
     def kill_container(self) -> None:
         """SIGKILL to its container's first process, from the node, as a kernel without memory would."""
-        pod = self.pod()
-        container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
-        Node(self.cluster.engine, pod["spec"]["nodeName"]).kill_container(container)
+        node, container = place_of(self.pod(), self.cluster.engine)
+        node.kill_container(container)
 
     def _summary(self) -> str:
         status = self.status

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from modelyard_cluster.engine import Engine
 
+from tests.e2e.kubectl import Object
+
 _CUT, CLOSED = "modelyard_test", "modelyard_closed"
 """Tables of the node's packet filter that tests make."""
 
@@ -26,7 +28,7 @@ class Node:
 
     def kill_container(self, container: str) -> None:
         """SIGKILL to a container's first process, as a kernel without memory would; `container` is its ID."""
-        self("ctr", "-n", "k8s.io", "task", "kill", "-s", "SIGKILL", container)
+        self._signal("SIGKILL", container)
 
     def kill_containers_named(self, name: str) -> None:
         """The same to every running container of that name, such as `etcd`."""
@@ -34,6 +36,15 @@ class Node:
         assert containers, f"no container named {name} runs on {self.name}"
         for container in containers:
             self.kill_container(container)
+
+    @contextmanager
+    def frozen(self, container: str) -> Iterator[None]:
+        """A container's first process stands still during the block, and then goes on as if no time had passed."""
+        self._signal("SIGSTOP", container)
+        try:
+            yield
+        finally:
+            self._signal("SIGCONT", container)
 
     def let_through(self) -> None:
         """Take away what tests that were killed have left in its packet filter."""
@@ -52,17 +63,35 @@ class Node:
     @contextmanager
     def cut_off(self, address: str) -> Iterator[None]:
         """During the block the node's pods and the rest of the world lose every packet from and to that address."""
-        rules = f"""
+        with self._forwarding(f"ip saddr {address} drop; ip daddr {address} drop;"):
+            yield
+
+    @contextmanager
+    def slowed_down(self, address: str, *, mebibytes_a_second: int) -> Iterator[None]:
+        """During the block the node's pods together get no more than so much through to that address."""
+        rate = f"{mebibytes_a_second} mbytes/second"
+        with self._forwarding(f"ip daddr {address} limit rate over {rate} burst 256 kbytes drop;"):
+            yield
+
+    def _signal(self, name: str, container: str) -> None:
+        self("ctr", "-n", "k8s.io", "task", "kill", "-s", name, container)
+
+    @contextmanager
+    def _forwarding(self, rules: str) -> Iterator[None]:
+        """Have these rules for what the node forwards during the block."""
+        table = f"""
             table ip {_CUT} {{
-              chain forward {{
-                type filter hook forward priority filter; policy accept;
-                ip saddr {address} drop
-                ip daddr {address} drop
-              }}
+              chain forward {{ type filter hook forward priority filter; policy accept; {rules} }}
             }}
         """
-        self("nft", "--file", "-", stdin=rules)
+        self("nft", "--file", "-", stdin=table)
         try:
             yield
         finally:
             self("nft", "delete", "table", "ip", _CUT)
+
+
+def place_of(pod: Object, engine: Engine) -> tuple[Node, str]:
+    """The node that a pod runs on, and the ID of its one container there."""
+    (container,) = pod["status"]["containerStatuses"]
+    return Node(engine, pod["spec"]["nodeName"]), container["containerID"].removeprefix("containerd://")

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.e2e.live_run import LiveRun
+from tests.e2e.nothing_lost import assert_nothing_lost
 from tests.e2e.yard import Yard
 
-EPOCHS = 8
+EPOCHS, WORKERS = 8, 4
 
 
 @pytest.fixture(scope="module")
 def runs(yard: Yard) -> Mapping[str, LiveRun]:
-    """The runs of this page, applied in one go; two of them lose their pod once they have got somewhere."""
+    """The runs of this page, applied in one go; two of them are disturbed once they have got somewhere."""
     stories = [
         yard.quick("undisturbed").for_epochs(EPOCHS),
         yard.quick("pod-deleted").for_epochs(EPOCHS),
         yard.quick("container-killed").for_epochs(EPOCHS).having(1, "checkpoints", "everyEpochs"),
     ]
     short, never = yard.quick("memory-short"), yard.quick("memory-never-enough")
+    hungry = yard.quick("host-memory-short").for_epochs(EPOCHS).having(1, "checkpoints", "everyEpochs")
     stories += [
         short.of("linear-500ms-fails-OutOfMemory-above-8").having(32, "training", "batchSize"),
         never.of("linear-500ms-fails-OutOfMemory-at-2").having(1, "recovery", "oom", "maxReductions"),
+        hungry.of("linear-500ms-hungry-at-2").having(WORKERS, "training", "workers"),
     ]
     runs = {run.name: run for run in yard.start(*stories)}
-    deleted, killed = runs["pod-deleted"], runs["container-killed"]
-    deleted.until_epoch(1)
-    deleted.kubectl("delete", "pod", deleted.pod()["metadata"]["name"], "--wait=false")
-    killed.until("a checkpoint", lambda status: status.get("checkpoint", {}).get("epoch", 0) >= 1)
-    killed.kill_container()
+    disturbances: dict[str, Callable[[LiveRun], object]] = {
+        "pod-deleted": _delete_pod,
+        "container-killed": _kill_container,
+    }
+    # Side by side: which of them gets a place first is the scheduler's to say, and none waits for another.
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(disturb, runs[name]) for name, disturb in disturbances.items()]:
+            done.result()
     return runs
 
 
@@ -57,7 +64,26 @@ def test_a_container_killed_is_followed_by_another(runs: Mapping[str, LiveRun]) 
     assert len(runs["container-killed"].jobs()) == 2
 
 
-@pytest.mark.parametrize("disturbed", ["pod-deleted", "container-killed"])
+def test_a_container_that_the_kernel_kills_for_memory_goes_on_with_fewer_workers(
+    yard: Yard, runs: Mapping[str, LiveRun]
+) -> None:
+    """Memory beyond the pod's limit costs a retry; the next attempt goes on with half the processes beside it."""
+    run = runs["host-memory-short"]
+    status = run.wait("Complete")
+
+    first, second = status["attempts"]
+    assert (first["reason"], first["exitCode"]) == ("HostOutOfMemory", 137), first
+    assert "loaderWorkers" not in first
+    assert (second["reason"], second["loaderWorkers"]) == ("Completed", WORKERS // 2)
+    assert second["resumedFromEpoch"] >= 1
+    assert (status["retries"], status["batchSize"]) == (1, 32)
+    (told,) = {each["message"] for each in yard.watched.statuses(run.name) if each.get("reason") == "Retrying"}
+    assert "needed more memory than resources.memory, 384Mi" in told
+    assert "attempt 2 goes on with 2 loader workers instead of 4" in told
+    assert_nothing_lost(yard, run, status, attempts=2, epochs=EPOCHS)
+
+
+@pytest.mark.parametrize("disturbed", ["pod-deleted", "container-killed", "host-memory-short"])
 def test_what_was_disturbed_ends_with_the_very_weights_of_what_was_not(
     runs: Mapping[str, LiveRun], disturbed: str
 ) -> None:
@@ -90,3 +116,13 @@ def test_a_run_that_fits_with_no_batch_fails_with_advice(runs: Mapping[str, Live
     assert status["reason"] == "OutOfMemory"
     assert "what would help: training.batchSize" in status["message"]
     assert [(each["reason"], each["exitCode"]) for each in status["attempts"]] == [("OutOfMemory", 11)] * 2
+
+
+def _delete_pod(run: LiveRun) -> None:
+    run.until_epoch(1)
+    run.kubectl("delete", "pod", run.pod()["metadata"]["name"], "--wait=false")
+
+
+def _kill_container(run: LiveRun) -> None:
+    run.until_checkpoint(1)
+    run.kill_container()

@@ -17,6 +17,11 @@ _KILLED, _TERMINATED = 137, 143
 _EXIT_CODE_IN_JOB = re.compile(r"failed with exit code (\d+)")
 _DISRUPTION_IN_JOB = "has condition DisruptionTarget"
 _LONGEST_MESSAGE = 1024
+_KILLED_BY_NOBODY = (
+    "something killed it, and nobody says why; if it was the kernel, for memory, whose word the container runtime "
+    "missed, more of spec.resources.memory would help"
+)
+"""containerd learns of a kill for memory by an event of its own, which may come after that of the end, or never."""
 
 
 class Verdict(Enum):
@@ -150,6 +155,8 @@ def _ending_of_kill(termination: Termination, last_words: TerminationMessage | N
 
 def _unforeseen(termination: Termination, last_words: TerminationMessage | None) -> Ending:
     words = last_words.message if last_words is not None else _raw_words(termination)
+    if not words and termination.exit_code == _KILLED:
+        words = _KILLED_BY_NOBODY
     message = f"the trainer ended with exit code {termination.exit_code}" + (f": {words}" if words else "")
     return _with_details(Ending(Verdict.RETRY, Reason.INTERNAL_ERROR, message), termination, last_words)
 

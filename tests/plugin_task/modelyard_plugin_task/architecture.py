@@ -12,18 +12,27 @@ from modelyard_trainer.loop.guard import refuse_divergence
 
 _NAME = re.compile(
     r"linear(?:-(?P<milliseconds>\d+)ms)?"
+    r"(?:-carries-(?P<mebibytes>\d+)MiB)?"
+    r"(?:-hungry-at-(?P<hungry>\d+))?"
     r"(?:-fails-(?P<reason>[A-Za-z]+)-(?:at-(?P<epoch>\d+)|above-(?P<batch>\d+)))?"
 )
 
 
 @dataclass(frozen=True)
 class LinearArchitecture:
-    """How long an epoch lasts at least, and at which epoch or above which batch training fails if it is to fail."""
+    """How long an epoch lasts at least, and at which epoch or above which batch training fails if it is to fail.
+
+    Attributes:
+        ballast: MiB of a result file that is of no use and in every checkpoint.
+        hungry_at: epoch at which a run that nobody has eased yet needs more memory than there is; 0 for none.
+    """
 
     epoch_seconds: float
     fails: Reason | None
     fails_at: int
     fails_above: int | None = None
+    ballast: int = 0
+    hungry_at: int = 0
 
     @classmethod
     def of(cls, name: str) -> LinearArchitecture:
@@ -42,6 +51,8 @@ class LinearArchitecture:
             fails=Reason(match["reason"]) if match["reason"] else None,
             fails_at=int(match["epoch"] or 0),
             fails_above=int(match["batch"]) if match["batch"] else None,
+            ballast=int(match["mebibytes"] or 0),
+            hungry_at=int(match["hungry"] or 0),
         )
 
     def fail_if_due(self, epoch: int, batch_size: int) -> None:

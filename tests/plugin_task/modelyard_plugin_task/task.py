@@ -19,11 +19,13 @@ from modelyard_trainer.files import write_atomically
 from modelyard_trainer.tasks.base import Epoch, Evaluation, ExportedFile, Fit, TaskContext, Verified
 from PIL import Image
 
+from modelyard_plugin_task.appetite import eat_too_much
 from modelyard_plugin_task.architecture import LinearArchitecture
 from modelyard_plugin_task.course import Course, Matrix
 
 _SIDE = 16
 _METRIC = "accuracy"
+_BALLAST = "ballast.bin"
 _STEP = 100.0
 """Plain gradient descent takes larger steps than the optimizers whose learning rates people write."""
 
@@ -63,10 +65,15 @@ class LinearTask:
             for name, path in snapshot.files.items():
                 shutil.copyfile(path, self._context.results / name)
             self._context.progress.resumed(len(course.epochs), course.seconds, course.metrics, course.best)
+        elif architecture.ballast:
+            self._take_on(architecture.ballast)
         with self._context.interruption.deferred():
             for number in range(len(course.epochs) + 1, self._spec.training.epochs + 1):
                 began = time.monotonic()
                 architecture.fail_if_due(number, self._context.document.batch_size)
+                if number == architecture.hungry_at and self._context.document.loader_workers is None:
+                    self._until_a_checkpoint_is_safe()
+                    eat_too_much()
                 loss = self._epoch(course, step, training, architecture.epoch_seconds)
                 step = 0
                 metrics = {_METRIC: _accuracy(course.weights, validation), "train/loss": loss}
@@ -124,16 +131,28 @@ class LinearTask:
         asked = self._context.interruption.asked
         if asked or self._context.checkpoints.due(position):
             state = course.state(draw or course.draw.bit_generator.state)
-            files = {path.name: path for path in sorted(self._context.results.glob("*.npz"))}
+            files = {path.name: path for path in sorted(self._context.results.iterdir())}
             self._context.checkpoints.save(Snapshot(position, state, files))
         if asked:
             raise Interrupted
+
+    def _until_a_checkpoint_is_safe(self) -> None:
+        """Whoever dies next is to be gone on from."""
+        while self._context.progress.now.checkpoint is None:
+            time.sleep(0.05)
 
     def _sleep(self, seconds: float) -> None:
         """Sleep, but not when somebody waits for this to end."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and not self._context.interruption.asked:
             time.sleep(min(left, 0.05))
+
+    def _take_on(self, mebibytes: int) -> None:
+        """So many MiB that no store makes smaller."""
+        draw = np.random.default_rng(self._spec.training.seed)
+        with (self._context.results / _BALLAST).open("wb") as file:
+            for _ in range(mebibytes):
+                file.write(draw.bytes(1 << 20))
 
     def _save_weights(self, name: str, weights: Matrix, classes: Sequence[str]) -> None:
         """Replace the file, whole: a checkpoint may hold on to the one that was there."""

@@ -334,6 +334,13 @@ class TestEnds:
         assert (world.status.phase, world.status.current_attempt) == (Phase.STARTING, 2)
         assert world.jobs[2].name.endswith("-2")
 
+    def test_a_kill_that_nobody_accounts_for_may_have_been_for_memory(self) -> None:
+        world = a_run().begun().pod_running().pod_exits(137, "", "Error").looked_at()
+        assert "spec.resources.memory" in (world.status.message or "")
+        assert "spec.resources" not in (
+            a_run().begun().pod_running().pod_exits(139, "", "Error").looked_at().status.message or ""
+        )
+
     def test_last_words_that_were_cut_take_nothing_back(self) -> None:
         uri = "s3://models/vision/digits/artifacts"
         files = [Artifact(name=name, uri=f"{uri}/{name}", sha256=SHA, bytes=1) for name in ("best.pt", "model.onnx")]
