@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from modelyard_api.layout import CHECKSUMS
 
 from tests.e2e.live_run import LiveRun
 from tests.e2e.nothing_lost import assert_nothing_lost
@@ -16,11 +17,12 @@ EPOCHS, WORKERS = 8, 4
 
 @pytest.fixture(scope="module")
 def runs(yard: Yard) -> Mapping[str, LiveRun]:
-    """The runs of this page, applied in one go; two of them are disturbed once they have got somewhere."""
+    """The runs of this page, applied in one go; three of them are disturbed once they have got somewhere."""
     stories = [
         yard.quick("undisturbed").for_epochs(EPOCHS),
         yard.quick("pod-deleted").for_epochs(EPOCHS),
         yard.quick("container-killed").for_epochs(EPOCHS).having(1, "checkpoints", "everyEpochs"),
+        yard.quick("job-deleted").for_epochs(EPOCHS).having(1, "checkpoints", "everyEpochs"),
     ]
     short, never = yard.quick("memory-short"), yard.quick("memory-never-enough")
     hungry = yard.quick("host-memory-short").for_epochs(EPOCHS).having(1, "checkpoints", "everyEpochs")
@@ -33,6 +35,7 @@ def runs(yard: Yard) -> Mapping[str, LiveRun]:
     disturbances: dict[str, Callable[[LiveRun], object]] = {
         "pod-deleted": _delete_pod,
         "container-killed": _kill_container,
+        "job-deleted": _delete_job,
     }
     # Side by side: which of them gets a place first is the scheduler's to say, and none waits for another.
     with ThreadPoolExecutor() as pool:
@@ -64,6 +67,22 @@ def test_a_container_killed_is_followed_by_another(runs: Mapping[str, LiveRun]) 
     assert len(runs["container-killed"].jobs()) == 2
 
 
+def test_a_job_deleted_by_hand_is_followed_by_another(yard: Yard, runs: Mapping[str, LiveRun]) -> None:
+    """`kubectl delete job` takes the pod along, which keeps its state; the next goes on there, free of charge."""
+    run = runs["job-deleted"]
+    status = run.wait("Complete")
+
+    first, second = status["attempts"]
+    assert (first["reason"], second["reason"]) == ("Interrupted", "Completed")
+    assert second["resumedFromEpoch"] == first["epoch"] >= 1
+    assert status.get("retries", 0) == 0
+    assert len(run.jobs()) == 1
+    assert_nothing_lost(yard, run, status, attempts=2, epochs=EPOCHS)
+    uid = yard.kubectl.get("trun", run.name)["metadata"]["uid"]
+    (sums,) = [key for key in yard.store.keys(f"s3://models/vision/{run.name}/{uid}/") if key.endswith(CHECKSUMS)]
+    assert f"s3://models/{sums}".startswith(status["artifactsUri"])
+
+
 def test_a_container_that_the_kernel_kills_for_memory_goes_on_with_fewer_workers(
     yard: Yard, runs: Mapping[str, LiveRun]
 ) -> None:
@@ -83,7 +102,7 @@ def test_a_container_that_the_kernel_kills_for_memory_goes_on_with_fewer_workers
     assert_nothing_lost(yard, run, status, attempts=2, epochs=EPOCHS)
 
 
-@pytest.mark.parametrize("disturbed", ["pod-deleted", "container-killed", "host-memory-short"])
+@pytest.mark.parametrize("disturbed", ["pod-deleted", "container-killed", "job-deleted", "host-memory-short"])
 def test_what_was_disturbed_ends_with_the_very_weights_of_what_was_not(
     runs: Mapping[str, LiveRun], disturbed: str
 ) -> None:
@@ -126,3 +145,9 @@ def _delete_pod(run: LiveRun) -> None:
 def _kill_container(run: LiveRun) -> None:
     run.until_checkpoint(1)
     run.kill_container()
+
+
+def _delete_job(run: LiveRun) -> None:
+    run.until_checkpoint(1)
+    (job,) = run.jobs()
+    run.kubectl("delete", "job", job["metadata"]["name"], "--wait=false")

@@ -69,18 +69,22 @@ _OWN_WORD = {
 def ending_of(attempt: Attempt, job: ObservedJob | None, pod: ObservedPod | None) -> Ending | None:
     """How `attempt` ended, or None while it has not.
 
-    The pod knows most; a Job whose pod is gone still names exit code or disruption in its condition. What the trainer
-    achieved counts before why it was ended: a success under a draining node is a success.
+    The pod knows most; a Job whose pod is gone still names exit code or disruption in its condition. A pod whose Job is
+    gone is about to be deleted: it saves its state, and tells so. What the trainer achieved counts before why it was
+    ended: a success under a draining node is a success.
     """
     if pod is not None and pod.finished:
         return _ending_of_pod(attempt, pod, job)
     if job is not None and job.outcome is not None:
         return _ending_of_job(attempt, job)
     if job is None and attempt.job_uid is not None:
-        return stopped(attempt) or Ending(
-            Verdict.INTERRUPTED, Reason.LOST, f"Job {attempt.job_name} is gone, and nothing tells how it ended"
-        )
+        return stopped(attempt) or (_lost(attempt) if pod is None else None)
     return None
+
+
+def _lost(attempt: Attempt) -> Ending:
+    message = f"Job {attempt.job_name} is gone, and nothing tells how it ended"
+    return Ending(Verdict.INTERRUPTED, Reason.LOST, message)
 
 
 def _ending_of_pod(attempt: Attempt, pod: ObservedPod, job: ObservedJob | None) -> Ending:

@@ -428,6 +428,21 @@ class TestLost:
         assert (world.status.attempts[0].reason, world.status.retries) == (Reason.LOST, 0)
         assert world.looked_at().status.current_attempt == 2
 
+    def test_a_pod_whose_job_was_deleted_is_waited_for(self) -> None:
+        """It saves its state meanwhile: another attempt would claim the run from under it."""
+        world = a_run().begun().pod_running().heard(epoch=2).looked_at().job_gone().looked_at()
+        assert (world.status.phase, world.status.reason) == (Phase.RUNNING, "Stopping")
+        assert (world.status.current_attempt, world.decide().actions) == (1, ())
+        world.pod_changed(gone_by=world.now).pod_exits(12, last_words(Reason.INTERRUPTED, epoch=3)).looked_at()
+        attempt = world.status.attempts[0]
+        assert (attempt.reason, attempt.epoch, world.status.retries) == (Reason.INTERRUPTED, 3, 0)
+
+    def test_a_pod_whose_job_was_deleted_is_not_waited_for_where_its_node_is_out_of_reach(self) -> None:
+        world = a_run().begun().pod_running().heard(epoch=2).looked_at().job_gone()
+        world.pod_changed(gone_by=world.now).looked_at()
+        world.later(seconds=61).looked_at()
+        assert (world.status.attempts[0].reason, world.status.retries) == (Reason.LOST, 0)
+
     def test_a_job_deleted_after_the_end_does_not_start_the_run_again(self) -> None:
         world = a_run().begun().pod_running().pod_exits(0).looked_at().pod_gone().job_gone()
         decision = world.later(days=2).decide()

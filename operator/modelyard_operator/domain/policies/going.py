@@ -37,13 +37,17 @@ def follow_the_attempt(situation: Situation) -> Course | None:
         return None
     seen = with_sightings(attempt, situation.job, situation.pod)
     phase, reason, message = _whereabouts(situation, seen)
-    actions = (
-        (CreateJob(seen, situation.source),) if situation.job is None else _in_time(situation, seen, situation.job)
-    )
+    actions = _for_its_job(situation, seen)
     # Once the clock has stopped, the Job is to have what is left of the time: that is another look.
     stops = situation.clock.since is not None and stands_still(phase, reason)
     wait = timedelta(0) if stops else _next_deadline(situation, seen)
     return Course(phase, reason, message, seen, actions=actions, requeue_after=wait)
+
+
+def _for_its_job(situation: Situation, attempt: Attempt) -> tuple[Action, ...]:
+    if situation.job is not None:
+        return _in_time(situation, attempt, situation.job)
+    return (CreateJob(attempt, situation.source),) if attempt.job_uid is None else ()
 
 
 def _in_time(situation: Situation, attempt: Attempt, job: ObservedJob) -> tuple[Action, ...]:
@@ -60,6 +64,8 @@ def _whereabouts(situation: Situation, attempt: Attempt) -> tuple[Phase, str, st
         return _without_pod(situation, attempt)
     if pod.running_at is None:
         return Phase.STARTING, *_why_not_running(pod)
+    if job is None and attempt.job_uid is not None:
+        return situation.status.phase, "Stopping", f"Job {attempt.job_name} is gone, and pod {pod.name} ends with it"
     if job is not None and job.deleting:
         return situation.status.phase, "Stopping", f"Job {job.name} is being deleted"
     return _running(situation, pod.name)
