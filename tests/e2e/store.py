@@ -68,6 +68,12 @@ class Store:
             target.parent.mkdir(parents=True, exist_ok=True)
             self.client.download_file(bucket, key, str(target))
 
+    def unfinished(self, uri: str) -> list[str]:
+        """The keys below a URI of uploads in parts that were begun, and neither completed nor aborted."""
+        bucket, prefix = _parts(uri)
+        pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+        return [each["Key"] for page in pages for each in page.get("Uploads", [])]
+
     def digests(self, uri: str) -> dict[str, str]:
         """SHA-256 of every object below a URI, by its key there."""
         bucket, prefix = _parts(uri)

@@ -60,13 +60,18 @@ def test_the_kubelet_of_its_node_stops_for_a_while(yard: Yard, worker: Node) -> 
 
 def test_the_network_of_its_pod_is_cut_for_a_while(yard: Yard, worker: Node) -> None:
     """A trainer that cannot report trains on; what it has to say it says later, and the checkpoints follow."""
-    run = started(yard, "outlives-its-network")
+    (run,) = yard.start(yard.quick("outlives-its-network").for_epochs(LONG).having(1, "checkpoints", "everyEpochs"))
+    run.until_checkpoint(2)
     with worker.cut_off(run.pod()["status"]["podIP"]):
-        heard = epochs_done(run.status)
+        before = run.status
+        heard, safe = epochs_done(before), before["checkpoint"]["epoch"]
         time.sleep(12)
-        assert epochs_done(run.status) <= heard + 1, "reports came through although the network was cut"
+        during = run.status
+        assert epochs_done(during) <= heard + 1, "reports came through although the network was cut"
+        assert during["checkpoint"]["epoch"] <= safe + 1
 
     run.until_epoch(heard + 8, seconds=30)
+    run.until_checkpoint(heard + 8)
     assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1, epochs=LONG)
 
 
@@ -83,12 +88,22 @@ def test_the_store_is_out_of_reach_while_a_run_trains_and_publishes(yard: Yard, 
     assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1, epochs=10)
 
 
-def test_the_s3_server_is_killed_while_a_run_trains(yard: Yard, control_plane: Node) -> None:
-    """A server that comes back with what it had is gone on with."""
-    run = started(yard, "outlives-the-s3-server")
-    control_plane.kill_containers_named("s3")
+def test_the_s3_server_is_killed_in_the_middle_of_an_upload(yard: Yard, worker: Node, control_plane: Node) -> None:
+    """A server that comes back with what it had is gone on with: the checkpoint arrives, and no part is left over."""
+    story = (
+        yard.quick("outlives-the-s3-server").of("linear-1000ms-carries-96MiB").having("768Mi", "resources", "memory")
+    )
+    (server,) = yard.kubectl.within("modelyard-storage").all("pods")
+    with worker.slowed_down(server["status"]["podIP"], mebibytes_a_second=4):
+        (run,) = yard.start(story.for_epochs(LONG).having(1, "checkpoints", "everyEpochs"))
+        begun = until_it_uploads(yard, run)
+        control_plane.kill_containers_named("s3")
+    assert all("/checkpoints/ballast" in key for key in begun)
 
-    assert_nothing_lost(yard, run, run.wait("Complete"), attempts=1, epochs=LONG)
+    run.until_checkpoint(1)
+    status = run.wait("Complete")
+    assert yard.store.unfinished(f"s3://models/vision/{run.name}/") == []
+    assert_nothing_lost(yard, run, status, attempts=1, epochs=LONG)
 
 
 def test_a_pod_that_fills_its_disk_is_evicted_and_followed_by_another(yard: Yard) -> None:
@@ -99,7 +114,7 @@ def test_a_pod_that_fills_its_disk_is_evicted_and_followed_by_another(yard: Yard
         .having("100Mi", "resources", "scratch")
         .having(1, "checkpoints", "everyEpochs")
     )
-    run.until("a checkpoint", lambda status: status.get("checkpoint", {}).get("epoch", 0) >= 1)
+    run.until_checkpoint(1)
     pod = run.pod()["metadata"]["name"]
     yard.kubectl("exec", pod, "--", "python", "-c", "open('/scratch/filler', 'wb').write(bytes(150 << 20))")
 
@@ -114,7 +129,7 @@ def test_a_checkpoint_with_a_flipped_bit_is_passed_over_for_the_one_before(yard:
     """Its digest does not hold: the run goes on from the checkpoint before, and ends as it would have ended."""
     story = yard.quick("outlives-a-flipped-bit").for_epochs(12).having(1, "checkpoints", "everyEpochs")
     (run,) = yard.start(story)
-    run.until("three checkpoints", lambda status: status.get("checkpoint", {}).get("epoch", 0) >= 3)
+    run.until_checkpoint(3)
     run.set({"suspend": True})
     newest = run.wait("Suspended")["checkpoint"]
     state = newest["uri"].removesuffix(".json")
@@ -156,6 +171,16 @@ def started(yard: Yard, name: str) -> LiveRun:
     (run,) = yard.start(yard.quick(name).for_epochs(LONG))
     run.until_epoch(2)
     return run
+
+
+def until_it_uploads(yard: Yard, run: LiveRun, seconds: float = 60) -> list[str]:
+    """The keys of what it uploads in parts, once there are any, and before its first checkpoint is safe."""
+    deadline = time.monotonic() + seconds
+    while not (begun := yard.store.unfinished(f"s3://models/vision/{run.name}/")):
+        assert time.monotonic() < deadline, f"{run.name} does not upload anything in parts after {seconds} s"
+        time.sleep(0.2)
+    assert "checkpoint" not in run.status
+    return begun
 
 
 def until_the_api_server_answers(yard: Yard, seconds: float = 120) -> None:
