@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
+from tests.e2e.kubectl import Object
 from tests.e2e.live_run import LiveRun, condition_of, epochs_done, phases_of
 from tests.e2e.yard import Yard
 
+NO_IMAGE = "127.0.0.1:9/modelyard/nowhere:v1"
+RETRIES = 7
+_NOT_PULLED = ("ErrImagePull", "ImagePullBackOff")
+"""The kubelet goes from one to the other, and shows the first for a moment only."""
 IN_ORDER = ["Pending", "Starting", "Running", "Exporting", "Uploading", "Complete"]
 
 
@@ -20,8 +28,28 @@ def runs(yard: Yard) -> Mapping[str, LiveRun]:
         yard.quick("followed").for_epochs(5).of("linear-1500ms"),
         yard.quick("held-back").having({"required": True}, "approval"),
         yard.quick("nowhere-to-go").having("nvidia-h9000", "resources", "gpuType"),
+        yard.quick("without-an-image")
+        .having(NO_IMAGE, "resources", "image")
+        .having("10m", "resources", "cpu")
+        .having("15s", "recovery", "startDeadline"),
     )
     return {run.name: run for run in yard.start(*stories)}
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A run before and after it was edited, each as the object, its pod and its status; and what was refused."""
+
+    before: tuple[Object, Object]
+    after: tuple[Object, Object]
+    refusal: str
+
+
+@pytest.fixture(scope="module", autouse=True)
+def edited(runs: Mapping[str, LiveRun]) -> Iterator[Future[Edited]]:
+    """The run `followed`, edited as soon as it trains, whatever else is tested meanwhile."""
+    with ThreadPoolExecutor() as pool:
+        yield pool.submit(_edit, runs["followed"])
 
 
 def test_a_suspended_run_holds_no_gpu_and_goes_on(runs: Mapping[str, LiveRun]) -> None:
@@ -39,6 +67,7 @@ def test_a_suspended_run_holds_no_gpu_and_goes_on(runs: Mapping[str, LiveRun]) -
     status = run.wait("Complete")
     first, second = status["attempts"]
     assert (first["reason"], second["reason"]) == ("Suspended", "Completed")
+    assert second["resumedFromEpoch"] >= 1
     assert status.get("retries", 0) == 0
     assert condition_of(status, "Suspended")["status"] == "False"
 
@@ -69,6 +98,34 @@ def test_a_run_that_fits_nowhere_says_why(runs: Mapping[str, LiveRun]) -> None:
     assert "0/2 nodes are available" in condition_of(status, "Reconciling")["message"]
     assert condition_of(status, "Failed")["status"] == "Unknown"
     run.delete(wait=False)
+
+
+def test_what_may_change_is_changed_while_it_trains(edited: Future[Edited]) -> None:
+    """Another `recovery.maxRetries` is seen by the operator, and leaves the pod alone; what it trains is fixed."""
+    found = edited.result()
+    (run, pod), (run_after, pod_after) = found.before, found.after
+
+    assert "training is fixed once the run has started; create a new TrainingRun with another name" in found.refusal
+    assert run["status"]["phase"] == "Running"
+    assert run_after["spec"]["recovery"]["maxRetries"] == RETRIES
+    assert run_after["spec"]["training"] == run["spec"]["training"]
+    assert run_after["metadata"]["generation"] == run["metadata"]["generation"] + 1
+    assert run_after["status"]["observedGeneration"] == run_after["metadata"]["generation"]
+    assert pod_after["metadata"]["uid"] == pod["metadata"]["uid"]
+
+
+def test_an_image_that_cannot_be_pulled_is_named_and_not_waited_for_for_ever(
+    yard: Yard, runs: Mapping[str, LiveRun]
+) -> None:
+    """The kubelet's own words stand in a condition, until `recovery.startDeadline` ends the run."""
+    run = runs["without-an-image"]
+    status = run.wait("Failed")
+
+    assert status["reason"] == "StartDeadlineExceeded"
+    assert [each["reason"] for each in status["attempts"]] == ["StartDeadlineExceeded"]
+    told = [condition_of(each, "Reconciling") for each in yard.watched.statuses(run.name)]
+    assert [each for each in told if each["reason"] in _NOT_PULLED and NO_IMAGE in each["message"]]
+    assert run.pods() == []
 
 
 def test_every_phase_is_seen_in_order(yard: Yard, runs: Mapping[str, LiveRun]) -> None:
@@ -113,3 +170,15 @@ def test_the_table_tells_it(runs: Mapping[str, LiveRun]) -> None:
     assert header.split() == ["NAME", "TASK", "PHASE", "EPOCH", "PROGRESS", "ETA", "METRIC", "BATCH", "TRY", "AGE"]
     assert row.split()[:5] == ["followed", "detection", "Complete", "5/5", "100%"]
     assert "accuracy 0." in row
+
+
+def _edit(run: LiveRun) -> Edited:
+    """More retries; and more epochs, which it is too late for."""
+    run.until_epoch(1)
+    before = run.kubectl.get("trun", run.name), run.pod()
+    more = json.dumps({"spec": {"training": {"epochs": 500}}})
+    refusal = run.kubectl.refusal("patch", "trun", run.name, "--type=merge", "--patch", more)
+    run.set({"recovery": {"maxRetries": RETRIES}})
+    edited = before[0]["metadata"]["generation"] + 1
+    run.until("the edit to be seen", lambda status: status["observedGeneration"] >= edited)
+    return Edited(before, (run.kubectl.get("trun", run.name), run.pod()), refusal)
