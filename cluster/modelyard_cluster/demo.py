@@ -16,6 +16,7 @@ from .install import install
 from .kind import Cluster
 from .live_table import live_table
 from .load import load
+from .namespaces import restrict
 from .node_image import PROGRAMS_INSIDE, available_node_image
 from .objectstore import Credentials
 from .shell import CommandFailed, run
@@ -150,4 +151,4 @@ def _s3_client(cluster: Cluster, image: str, credentials: Credentials) -> Iterat
 def _prepare(cluster: Cluster, namespace: str, credentials: Credentials) -> None:
     """A namespace for runs, which admits only pods without rights, with the S3 credentials that runs name."""
     objectstore.give_credentials(cluster, namespace, credentials)
-    cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted", "--overwrite")
+    restrict(cluster, namespace)

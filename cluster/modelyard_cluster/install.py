@@ -13,6 +13,7 @@ from .cache import REPOSITORY
 from .console import say
 from .kind import Cluster
 from .load import load
+from .namespaces import restrict
 from .shell import run
 from .tools import ensure_tools, tool
 
@@ -45,16 +46,17 @@ def install(
         cluster: where to.
         trainer_image: what runs train with unless they name an image; it has to be in the nodes already.
         values: more values of the chart.
-        namespace: the operator's own.
+        namespace: the operator's own, made if need be; it admits `restricted` pods only.
         release: helm's name for it.
     """
     ensure_tools("helm")
     operator_image = images.build(cluster.engine, images.OPERATOR)
     load(cluster, operator_image, cluster.workers())
+    restrict(cluster, namespace)
     start = time.monotonic()
     run(
         tool("helm"), "upgrade", "--install", release, _CHART, "--kubeconfig", cluster.kubeconfig,
-        f"--namespace={namespace}", "--create-namespace", "--values=-", "--wait", "--timeout=180s",
+        f"--namespace={namespace}", "--values=-", "--wait", "--timeout=180s",
         stdin=json.dumps({**_images(operator_image, trainer_image), **(values or {})}),
     )  # fmt: skip
     say(f"  installed {release} into namespace {namespace} in {time.monotonic() - start:.0f} s")
@@ -62,10 +64,10 @@ def install(
 
 
 def _images(operator_image: str, trainer_image: str) -> dict[str, Any]:
-    """Values that name images which no registry has."""
+    """Values that name images which no registry has. A run may name another, which is pulled."""
     return {
         "image": {**_parts(operator_image), "pullPolicy": "Never"},
-        "trainer": {"image": {**_parts(trainer_image), "pullPolicy": "Never"}},
+        "trainer": {"image": {**_parts(trainer_image), "pullPolicy": "IfNotPresent"}},
     }
 
 

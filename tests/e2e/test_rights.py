@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from modelyard_api.report import AUDIENCE, REPORT_PATH
 from modelyard_api.run_document import RUN_ANNOTATION
+from modelyard_cluster.namespaces import ENFORCED
 
 from tests.e2e.kubectl import Object
 from tests.e2e.live_run import LiveRun, epochs_done
@@ -57,6 +58,18 @@ def test_the_namespace_admits_restricted_pods_only(yard: Yard, run: LiveRun) -> 
 
     assert 'violates PodSecurity "restricted:latest"' in refused
     assert run.pod()["status"]["phase"] == "Running"
+
+
+def test_the_operator_runs_in_a_namespace_that_admits_restricted_pods_only(yard: Yard) -> None:
+    """What is less than `restricted` is refused there as well; the operator's pods run, and would be let in again."""
+    refused = yard.operator.refusal("apply", "-f", "-", stdin=json.dumps(pod(yard, "careless", {})))
+    pods = yard.operator.all("pods")
+    again = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "again"}, "spec": pods[0]["spec"]}
+
+    assert yard.kubectl.get("namespace", yard.installation.namespace)["metadata"]["labels"][ENFORCED] == "restricted"
+    assert 'violates PodSecurity "restricted:latest"' in refused
+    assert {pod["status"]["phase"] for pod in pods} == {"Running"}
+    assert "created" in yard.operator("create", "--dry-run=server", "-f", "-", stdin=json.dumps(again))
 
 
 def test_a_trainer_pod_holds_one_token_and_no_rights(yard: Yard, run: LiveRun) -> None:

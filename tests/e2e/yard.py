@@ -14,6 +14,7 @@ from modelyard_cluster import kind, objectstore
 from modelyard_cluster.install import Installation, install
 from modelyard_cluster.kind import Cluster
 from modelyard_cluster.load import load
+from modelyard_cluster.namespaces import restrict
 from modelyard_cluster.tools import ensure_tools, tool
 
 from tests.e2e.kubectl import Kubectl, Watched
@@ -127,6 +128,6 @@ def yard_up() -> Iterator[Yard]:
 def _prepare_namespace(cluster: Cluster, kubectl: Kubectl, credentials: objectstore.Credentials) -> None:
     """A namespace that admits restricted pods only, without the runs of an earlier session."""
     objectstore.give_credentials(cluster, NAMESPACE, credentials)
-    kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted", "--overwrite")
+    restrict(cluster, NAMESPACE)
     kubectl("delete", "trainingruns", "--all", "--wait=true")
     kubectl("delete", "pods", "--all", "--wait=true", "--grace-period=1")
