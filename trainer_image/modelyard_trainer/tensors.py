@@ -11,6 +11,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from modelyard_trainer.files import write_atomically
+from modelyard_trainer.memory import want_of_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,9 +42,9 @@ def read_tensors(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise ValueError(f"{path.name} {_what_it_holds(error)}; none of it was run") from error
-    except MemoryError:
-        raise
     except Exception as error:  # of many kinds, from KeyError to RuntimeError
+        if want_of_memory(error):  # the file may be sound
+            raise
         first = str(error).strip().partition("\n")[0]
         raise ValueError(f"{path.name} cannot be read ({type(error).__name__}: {first})") from error
     if not isinstance(content, dict):

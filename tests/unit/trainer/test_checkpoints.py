@@ -170,6 +170,23 @@ def test_tensors_come_back_as_they_were(yard: Yard) -> None:
     assert (snapshot.state["epoch"], snapshot.state["t"]) == (3, (1, 2))
 
 
+def test_a_checkpoint_that_there_is_no_memory_to_read_is_not_taken_for_a_damaged_one(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch  # noqa: PLC0415 - seconds
+
+    def too_large(*_: object, **_options: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+
+    pod = yard.pod(1)
+    pod.keeper.save(Snapshot(Position(3), {"weights": torch.ones(2)}))
+    pod.keeper.close(20)
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="can't allocate memory"):
+        patch.setattr(torch, "load", too_large)
+        yard.pod(2).keeper.restore()
+    assert yard.pod(3).keeper.restore() is not None
+
+
 def test_a_training_that_has_diverged_keeps_the_checkpoint_before(yard: Yard) -> None:
     import torch  # noqa: PLC0415 - seconds
 

@@ -395,3 +395,14 @@ def test_coco_outlines_are_kept_where_every_object_has_one(dataset_folder: Path)
     outlines = {picture.name: picture.objects.polygons for picture in data.pictures}
     assert outlines["images/000.jpg"][0].tolist() == [[0.125, 0.25], [0.625, 0.25], [0.625, 0.5], [0.125, 0.5]]
     assert outlines["images/001.jpg"] == outlines["images/002.jpg"] == ()
+
+
+def test_a_picture_that_there_is_no_memory_to_decode_is_not_taken_for_a_damaged_one(
+    dataset_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(_path: Path) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", too_large)
+    with pytest.raises(MemoryError):
+        check(dataset_folder)

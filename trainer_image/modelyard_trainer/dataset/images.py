@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from modelyard_trainer.memory import want_of_memory
+
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _FORMATS = frozenset({"BMP", "JPEG", "MPO", "PNG", "TIFF", "WEBP"})
 """Pillow's names of what OpenCV, by which training reads pictures, reads too; MPO is a JPEG with more behind it."""
@@ -32,6 +34,8 @@ def picture_size(path: Path) -> tuple[int, int]:
             picture.draft("RGB", (max(1, width // 8), max(1, height // 8)))
             picture.load()
     except Exception as error:
+        if want_of_memory(error):
+            raise
         # Pillow's decoders raise whatever they like on damaged files, from OSError to struct.error.
         raise ValueError(_reason(error)) from error
     if kind not in _FORMATS:

@@ -29,6 +29,7 @@ from modelyard_trainer.exports.onnx_file import finish, traced
 from modelyard_trainer.exports.picking import strided
 from modelyard_trainer.exports.subject import Subject
 from modelyard_trainer.exports.tensorrt import build, missing
+from modelyard_trainer.memory import want_of_memory
 from modelyard_trainer.quantising.file import QUANTISED, QuantisedWeights
 from modelyard_trainer.tasks.base import ExportedFile, TaskContext
 
@@ -72,7 +73,7 @@ def export_all(context: TaskContext, subject: Subject, training: Sequence[Pictur
     """Write the subject in each format of the spec, in the order of formatPriorities.
 
     Raises:
-        RunError: ExportFailed, with what the exporter said.
+        RunError: ExportFailed, with what the exporter said; OutOfMemory or HostOutOfMemory.
     """
     spec, files = context.document.spec, []
     asked = in_order(spec.export, spec.format_priorities)
@@ -97,7 +98,9 @@ def export_all(context: TaskContext, subject: Subject, training: Sequence[Pictur
             files.append(_skipped(wanted, path, str(why_not)))
             continue
         except Exception as error:
-            # Exporters raise all kinds of errors; whichever it is, this model has no such file.
+            if want := want_of_memory(error, context.document.batch_size):
+                raise want from error
+            # Exporters raise all kinds of errors; whichever else it is, this model has no such file.
             first = str(error).strip().partition("\n")[0]
             raise RunError(
                 Reason.EXPORT_FAILED,
