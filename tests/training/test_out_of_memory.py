@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import re
@@ -15,29 +14,18 @@ from typing import Any
 
 import pytest
 import torch
-from modelyard_api.outcome import ExitCode, Reason, TerminationMessage
-from modelyard_api.run_document import RunDocument
+from modelyard_api.outcome import ExitCode, Reason
 from modelyard_trainer.loop import fit
-from modelyard_trainer.tasks.detection.offline import prepare
 from torch import nn
 
-from examples.digits import make_folders
+from tests.training.attempts import BATCH, classification, detection, first_attempt, last_words, said
 from tests.training.trainings import forked
-from tests.unit.trainer.datasets import make_dataset, run_document
 from tests.unit.trainer.intake import RecordingIntake
 
 pytestmark = pytest.mark.usefixtures("one_cpu_and_every_batch_counts", "imported")
-ASKED, FITS, BATCHES = 8, 4, 3
-"""The batch of the spec, the largest that there is memory for, and batches of the former in an epoch."""
+FITS, BATCHES = 4, 3
+"""The largest batch that there is memory for, and batches of the spec in an epoch."""
 LITTLE = 64 << 20
-
-
-@pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What takes seconds, so that no forked attempt has to."""
-    prepare(tmp_path_factory.mktemp("ultralytics"), threads=1)
-    for name in ("classification.recipe", "classification.evaluate", "detection.trainer", "detection.evaluate"):
-        importlib.import_module(f"modelyard_trainer.tasks.{name}")
 
 
 @contextmanager
@@ -69,26 +57,6 @@ def memory_for(pictures: int, seen: Path, *, after: int = 0) -> AbstractContextM
     return before_each_batch(take)
 
 
-def classification(folder: Path) -> dict[str, Any]:
-    make_folders.make(folder, images=29, size=32)
-    return {
-        "task": "classification",
-        "dataset": {"path": str(folder), "format": "image-folder"},
-        "model": {"architecture": "test_resnet"},
-    }
-
-
-def detection(folder: Path) -> dict[str, Any]:
-    return {"dataset": {"path": str(make_dataset(folder, pictures=20))}, "model": {"architecture": "yolov5nu"}}
-
-
-def document(task: dict[str, Any], out: Path, **training: Any) -> RunDocument:
-    """Of a first attempt."""
-    asked = {"batchSize": ASKED, "imageSize": 32, "schedule": {"warmupEpochs": 0}, "seed": 1, **training}
-    places = {"artifacts": {"path": str(out)}, "resources": {"gpus": 0}, "checkpoints": {"everyEpochs": 1}}
-    return run_document(**task, **places, training=asked).model_copy(update={"batch_size": ASKED})
-
-
 @pytest.mark.parametrize(
     ("task", "epochs"),
     # ultralytics' own trainer halves the batch by itself in the first epoch, and tells nobody.
@@ -99,7 +67,7 @@ def test_a_batch_that_does_not_fit_ends_with_11_and_half_of_it_goes_on(
 ) -> None:
     done = epochs - 1
     with RecordingIntake(tmp_path / "intake") as intake:
-        asked = document(task(tmp_path / "data"), tmp_path / "out", epochs=epochs)
+        asked = first_attempt(task(tmp_path / "data"), tmp_path / "out", epochs=epochs)
         asked = asked.model_copy(update={"intake": intake.described()})
         with memory_for(FITS, tmp_path / "seen", after=done * BATCHES):
             assert forked(tmp_path / "first", asked) == ExitCode.OUT_OF_MEMORY
@@ -107,8 +75,8 @@ def test_a_batch_that_does_not_fit_ends_with_11_and_half_of_it_goes_on(
         assert (told.reason, told.epoch) == (Reason.OUT_OF_MEMORY, done)
         assert told.message == "the GPU ran out of memory with a batch of 8 pictures"
         assert (told.checkpoint.epoch if told.checkpoint else 0) == done
-        assert largest(tmp_path / "seen") == ASKED
-        assert {report.batch_size for report in intake.reports} == {ASKED}
+        assert largest(tmp_path / "seen") == BATCH
+        assert {report.batch_size for report in intake.reports} == {BATCH}
 
         smaller = asked.model_copy(update={"attempt": 2, "batch_size": FITS})
         with memory_for(FITS, tmp_path / "seen again"):
@@ -125,7 +93,7 @@ def test_an_allocation_that_the_machine_refuses_is_the_pods_want_of_memory(tmp_p
         resource.setrlimit(resource.RLIMIT_AS, (used + LITTLE, resource.RLIM_INFINITY))
 
     # What comes of the first convolution has 128 MiB.
-    large = document(classification(tmp_path / "data"), tmp_path / "out", epochs=1, imageSize=1024)
+    large = first_attempt(classification(tmp_path / "data"), tmp_path / "out", epochs=1, imageSize=1024)
     with before_each_batch(leave_little):
         assert forked(tmp_path / "first", large) == 1, said(tmp_path / "first")
     told = last_words(tmp_path / "first")
@@ -146,7 +114,7 @@ def test_a_loader_worker_that_is_killed_is_the_pods_want_of_memory(
     # Without a GPU there are none.
     monkeypatch.setattr(fit, "loader_workers", lambda *_: 2)
     with before_each_batch(kill_one):
-        assert forked(tmp_path / "first", document(classification(tmp_path / "data"), tmp_path / "out")) == 1
+        assert forked(tmp_path / "first", first_attempt(classification(tmp_path / "data"), tmp_path / "out")) == 1
     told = last_words(tmp_path / "first")
     assert told.reason is Reason.HOST_OUT_OF_MEMORY
     assert re.fullmatch(
@@ -154,14 +122,6 @@ def test_a_loader_worker_that_is_killed_is_the_pods_want_of_memory(
         r"spec\.resources\.memory or sharedMemory, or fewer spec\.training\.workers, would be right",
         told.message,
     )
-
-
-def last_words(attempt: Path) -> TerminationMessage:
-    return TerminationMessage.model_validate_json((attempt / "termination-log").read_bytes())
-
-
-def said(attempt: Path) -> str:
-    return (attempt / "log").read_text()
 
 
 def largest(seen: Path) -> int:
