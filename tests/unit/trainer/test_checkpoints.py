@@ -29,6 +29,7 @@ from modelyard_trainer.loop.history import History
 from modelyard_trainer.patience import Patience
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.store.open import open_store
+from modelyard_trainer.store.s3 import LIMITS, Limits
 
 from tests.unit.trainer.conftest import RealStore, free_port, serve_store, store_folder
 from tests.unit.trainer.datasets import run_document
@@ -116,10 +117,11 @@ def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
-def in_s3(endpoint: str, folder: Path, prefix: str) -> Shelf:
+def in_s3(endpoint: str, folder: Path, prefix: str, limits: Limits = LIMITS) -> Shelf:
     location = S3Location(uri=f"s3://models/{prefix}/", endpoint=endpoint)
     secret = RealStore(endpoint, folder).credentials(folder / "secret")
-    return S3Shelf(open_store(location, secret, in_cluster=True, what="artifacts"), "vision/run/uid-1")
+    store = open_store(location, secret, in_cluster=True, what="artifacts", limits=limits)
+    return S3Shelf(store, "vision/run/uid-1")
 
 
 @pytest.fixture(params=["folder", "s3"])

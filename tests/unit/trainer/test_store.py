@@ -16,6 +16,7 @@ from modelyard_api.location import S3Location, SecretReference
 from modelyard_api.outcome import EXIT_CODES, ExitCode, Reason
 from modelyard_api.run_document import RunDocument
 from modelyard_api.spec import Dataset
+from modelyard_trainer import patience
 from modelyard_trainer.dataset.fetch import fetch
 from modelyard_trainer.destination import Published
 from modelyard_trainer.errors import Interrupted, RunError
@@ -458,6 +459,28 @@ def test_a_signal_ends_the_wait_for_a_store(tmp_path: Path) -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
+class Clock:
+    """Time that passes while somebody sleeps, and not otherwise."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Let them pass."""
+        self._now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In which patience passes."""
+    monkeypatch.setattr(patience, "time", Clock())
+
+
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("reason", [Reason.CREDENTIALS_MISSING, Reason.CREDENTIALS_REFUSED, Reason.STORE_UNREACHABLE])
 def test_what_was_waited_for_in_vain_is_tried_again_if_it_ever_worked(reason: Reason) -> None:
     told: list[str] = []
@@ -480,6 +503,7 @@ def test_what_was_waited_for_in_vain_is_tried_again_if_it_ever_worked(reason: Re
     assert "trying again in" in told[0]
 
 
+@pytest.mark.usefixtures("clock")
 def test_what_fails_after_more_is_done_is_another_outage() -> None:
     done: list[int] = []
 
@@ -489,8 +513,8 @@ def test_what_fails_after_more_is_done_is_another_outage() -> None:
             raise RunError(Reason.STORE_UNREACHABLE, "away")
         return "done"
 
-    patience = Patience(0.05, first=0.02)
-    assert patience.until_it_answers(fail_often, lambda _said: None, proved=False, done=lambda: len(done)) == "done"
+    waiting = Patience(0.05, first=0.02)
+    assert waiting.until_it_answers(fail_often, lambda _said: None, proved=False, done=lambda: len(done)) == "done"
 
 
 def test_a_fetch_that_broke_off_goes_on_with_the_files_that_are_left(

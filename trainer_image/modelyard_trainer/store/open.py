@@ -7,10 +7,12 @@ from pathlib import Path
 from modelyard_api.location import S3Location
 
 from modelyard_trainer.store.access import Access, find_access
-from modelyard_trainer.store.s3 import S3Store
+from modelyard_trainer.store.s3 import LIMITS, Limits, S3Store
 
 
-def open_store(location: S3Location, credentials: Path, *, in_cluster: bool, what: str) -> S3Store:
+def open_store(
+    location: S3Location, credentials: Path, *, in_cluster: bool, what: str, limits: Limits = LIMITS
+) -> S3Store:
     """The store that `location` names. Nothing is asked of it yet.
 
     Args:
@@ -18,6 +20,7 @@ def open_store(location: S3Location, credentials: Path, *, in_cluster: bool, wha
         credentials: folder with the files of the Secret, if there is one.
         in_cluster: whether a named Secret must be there.
         what: the block of the spec that names the place, for messages.
+        limits: to what it is given of time.
 
     Raises:
         RunError: CredentialsMissing.
@@ -27,4 +30,4 @@ def open_store(location: S3Location, credentials: Path, *, in_cluster: bool, wha
         return find_access(location, credentials, in_cluster=in_cluster, what=what)
 
     bucket, _, prefix = location.uri.removeprefix("s3://").partition("/")
-    return S3Store(find(), bucket, prefix.strip("/"), what, find)
+    return S3Store(find(), bucket, prefix.strip("/"), what, find, limits=limits)

@@ -45,6 +45,19 @@ class ConditionUnsupportedError(Exception):
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How long a request is waited for, in seconds, and how often it is made before the store counts as away."""
+
+    connect: float = 5.0
+    read: float = 60.0
+    """Between two bytes of an answer, or until the first."""
+    attempts: int = 5
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
 class Stored:
     """An object that was listed: its key, without the store's prefix, and its size in bytes."""
 
@@ -59,10 +72,18 @@ class S3Store:
     """
 
     def __init__(
-        self, access: Access, bucket: str, prefix: str, what: str, find_again: Callable[[], Access] | None = None
+        self,
+        access: Access,
+        bucket: str,
+        prefix: str,
+        what: str,
+        find_again: Callable[[], Access] | None = None,
+        *,
+        limits: Limits = LIMITS,
     ) -> None:
         self._access, self._bucket, self._prefix, self._what = access, bucket, prefix, what
-        self._client = _client(access)
+        self._limits = limits
+        self._client = _client(access, limits)
         self._find_again = find_again
 
     def renew(self) -> None:
@@ -76,7 +97,7 @@ class S3Store:
             _log.info("%s", error.message)
             return
         if access != self._access:
-            self._access, self._client = access, _client(access)
+            self._access, self._client = access, _client(access, self._limits)
 
     def uri(self, key: str = "") -> str:
         """`s3://bucket/prefix/key`."""
@@ -222,11 +243,11 @@ def _cause(error: Exception) -> Exception:
     return inner if isinstance(error, boto3.exceptions.Boto3Error) and isinstance(inner, Exception) else error
 
 
-def _client(access: Access) -> S3Client:
+def _client(access: Access, limits: Limits) -> S3Client:
     config = Config(
-        connect_timeout=5,
-        read_timeout=60,
-        retries={"mode": "standard", "total_max_attempts": 5},
+        connect_timeout=limits.connect,
+        read_timeout=limits.read,
+        retries={"mode": "standard", "total_max_attempts": limits.attempts},
         max_pool_connections=THREADS * 2,
         # Stores of other makes know no bucket as a host name, and not all of them the newer checksums.
         s3={"addressing_style": "path" if access.endpoint else "auto"},
