@@ -49,7 +49,7 @@ test-api: setup api ## What needs an API server
 test-e2e: setup e2e ## What needs a whole cluster
 
 test-long: setup ## The whole of what `make test` runs a rotating share of
-	$(RUN)/pytest tests -m long
+	$(RUN)/pytest tests -m 'long or in_turn'
 
 setup: $(VENV)/.synced ## Make the Python environment from the locks
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from modelyard_api.outcome import Reason, TerminationMessage
 from modelyard_cluster.by_hand import set_evicted, set_running, set_terminated
+from modelyard_operator.domain.clock import QUEUED as QUEUED_REASON
 from modelyard_operator.kube import paths
 
 from tests.chaos.witness import Object, Witness
@@ -64,18 +65,28 @@ _MOST_MOVES = 40
 
 @dataclass(frozen=True)
 class Life:
-    """What happens to the attempts of a run, one for each."""
+    """What happens to the attempts of a run, one for each.
+
+    Attributes:
+        changes: to the run's manifest, as `NamespaceView.apply` takes them.
+        trained: whether a real trainer works in its pods, which run and end by themselves.
+    """
 
     name: str
     turns: tuple[Turn, ...]
     changes: Mapping[str, object] = field(default_factory=dict)
+    trained: bool = False
 
 
 SMOOTH = Life("smooth", (_COMPLETES,))
 OUT_OF_MEMORY = Life("out-of-memory", (Ends(11, Reason.OUT_OF_MEMORY), _COMPLETES), {"training__batchSize": 32})
 EVICTED = Life("evicted", (IsEvicted(), _COMPLETES))
 SUSPENDED = Life("suspended", (IsSuspended(), _COMPLETES))
-LIVES = (SMOOTH, OUT_OF_MEMORY, EVICTED, SUSPENDED)
+RETRIED = Life("retried", (Ends(1, Reason.INTERNAL_ERROR, 2), _COMPLETES))
+QUEUED = Life("queued", (_COMPLETES,), {"resources__queue": "team-a"})
+DELETED = Life("deleted", (IsDeleted(),))
+LIVES = (SMOOTH, OUT_OF_MEMORY, EVICTED, SUSPENDED, RETRIED, QUEUED, DELETED)
+TRAINED = Life("trained", (_COMPLETES,), trained=True)
 
 
 class Fate:
@@ -120,15 +131,28 @@ class Fate:
             if isinstance(turn, IsSuspended) and status.get("phase") == "Suspended" and pod is None:
                 if self._first_time(number, "resumed"):
                     await asyncio.to_thread(self._view.patch, self._run, {"suspend": False})
+            elif pod is None and status.get("reason") == QUEUED_REASON:
+                if self._first_time(number, "released"):
+                    await asyncio.to_thread(self._release, attempt["jobName"])
             elif pod is None or "endedAt" in attempt:
                 continue
             elif "runningAt" in attempt:
-                if self._first_time(number, "ended"):
+                if self._has_come_far(attempt) and self._first_time(number, "ended"):
                     await self._end(pod["metadata"]["name"], turn, attempt)
+            elif self._life.trained:
+                continue
             elif "jobUid" in attempt and pod["spec"].get("nodeName") and self._first_time(number, "running"):
                 await asyncio.to_thread(
                     set_running, self._view.plane.api, self._view.namespace, pod["metadata"]["name"]
                 )
+
+    def _release(self, job: str) -> None:
+        """What Kueue does once it is the Job's turn."""
+        self._view.plane.api.patch(paths.job(self._view.namespace, job), {"spec": {"suspend": False}})
+
+    def _has_come_far(self, attempt: Object) -> bool:
+        """Whether something may happen to it: a real trainer is first to have done an epoch, and to have said so."""
+        return not self._life.trained or attempt.get("epoch", 0) > 0
 
     def _pod(self, attempt: int) -> Object | None:
         return next((pod for pod in self._witness.pods(self._run) if attempt_of(pod) == attempt), None)
@@ -142,6 +166,8 @@ class Fate:
     async def _end(self, pod: str, turn: Turn, attempt: Object) -> None:
         api, namespace = self._view.plane.api, self._view.namespace
         match turn:
+            case Ends() if self._life.trained:
+                return
             case Ends():
                 said = TerminationMessage(
                     reason=turn.reason, message="as it were", attempt=attempt["number"], epoch=turn.epoch
@@ -156,7 +182,8 @@ class Fate:
                 await asyncio.to_thread(set_evicted, api, namespace, pod, message="The node was low on memory.")
             case LosesItsPod():
                 await asyncio.to_thread(api.delete, f"{paths.pods(namespace)}/{pod}")
-                await asyncio.to_thread(set_terminated, api, namespace, pod, exit_code=143)
+                if not self._life.trained:
+                    await asyncio.to_thread(set_terminated, api, namespace, pod, exit_code=143)
             case LosesItsJob():
                 await asyncio.to_thread(api.delete, f"{paths.jobs(namespace)}/{attempt['jobName']}")
             case IsSuspended():

@@ -10,7 +10,6 @@ from typing import Any
 from tests.chaos.faults import Write
 from tests.chaos.lane import Lane
 from tests.chaos.lives import Life
-from tests.chaos.trace import trace
 from tests.integration.operator_process import TIDY_AFTER
 
 _QUIET_SECONDS = TIDY_AFTER + 3
@@ -38,14 +37,14 @@ async def record(lane: Lane, lives: Iterable[Life]) -> dict[str, Recording]:
         for life in lives:
             together.create_task(lane.live(_name(life), life))
     await _quiet(lane)
-    return {life.name: _of(lane, life) for life in lives}
+    return {life.name: await _of(lane, life) for life in lives}
 
 
-def _of(lane: Lane, life: Life) -> Recording:
+async def _of(lane: Lane, life: Life) -> Recording:
     offences = lane.witness.offences(_name(life))
     assert offences == []
     writes = tuple(write for write in lane.proxy.writes if write.run in (_name(life), ""))
-    return Recording(life, writes, trace(lane.witness, _name(life)))
+    return Recording(life, writes, await lane.left(_name(life)))
 
 
 def _name(life: Life) -> str:

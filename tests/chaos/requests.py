@@ -13,7 +13,7 @@ _PATH = re.compile(
 _JOB_NAME = re.compile(r"^(?P<run>.+)-[0-9a-f]{8}-\d+$")
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 NOT_COUNTED = ("leases", "events")
-"""Writes that come by the clock, or that nothing waits for."""
+"""Leases come by the clock, and nothing waits for Events: at which of them the operator is killed is chance."""
 
 
 @dataclass(frozen=True)

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from tests.chaos.conftest import OpenLane
 from tests.chaos.faults import Kill, Refuse, Side
-from tests.chaos.lives import LIVES, SMOOTH, SUSPENDED
+from tests.chaos.lives import DELETED, LIVES, QUEUED, SMOOTH, SUSPENDED
 from tests.chaos.recording import Recording
 from tests.chaos.stories import Story, tell
+from tests.unit.trainer.conftest import RealStore
 
 LANES = 3
 AT_ONCE = 6
-PARTS = 4
 LONGER_LIVES = [life.name for life in LIVES if life is not SMOOTH]
+PARTS = dict.fromkeys(LONGER_LIVES, 4) | {QUEUED.name: 2, DELETED.name: 1}
+"""In how many parts a life is told, each of which takes half a minute."""
 ERRORS = ((409, "Conflict", None), (429, "TooManyRequests", 1), (500, "InternalError", None))
 
 
-def killed(recording: Recording) -> list[Story]:
+def killed(recording: Recording, sides: Iterable[Side] = Side) -> list[Story]:
     """A story for each write that was recorded and each side of it: a new write joins by itself."""
-    pairs = [(write, side) for write in recording.writes for side in Side]
+    pairs = [(write, side) for write in recording.writes for side in sides]
     return [
         Story(recording, Kill(write.of(f"{recording.life.name}-{number}"), side), number)
         for number, (write, side) in enumerate(pairs, 1)
@@ -45,6 +50,20 @@ async def test_of_a_smooth_life(recordings: dict[str, Recording], open_lane: Ope
         together.create_task(tell(open_lane, refused(smooth), lanes=1, at_once=AT_ONCE))
 
 
+@pytest.mark.in_turn("a real trainer")
+@pytest.mark.parametrize("side", Side)
+async def test_killed_beside_a_real_trainer(
+    recordings: dict[str, Recording], trained: Recording, open_lane: OpenLane, data: RealStore, side: Side
+) -> None:
+    """Status, Jobs and all that lies in S3 are what they are without faults."""
+    certain = {write.of(SMOOTH.name) for write in recordings[SMOOTH.name].writes}
+    stories = [
+        replace(story, certain=story.fault.write.of(SMOOTH.name) in certain) for story in killed(trained, [side])
+    ]
+    assert len(stories) > len(certain)
+    await tell(partial(open_lane, store=data), stories, lanes=LANES)
+
+
 async def test_a_deletion_of_a_job_that_meets_a_conflict_is_repeated(
     recordings: dict[str, Recording], open_lane: OpenLane
 ) -> None:
@@ -54,18 +73,15 @@ async def test_a_deletion_of_a_job_that_meets_a_conflict_is_repeated(
     await tell(open_lane, told, lanes=1)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize("life", LONGER_LIVES)
-async def test_killed_in_a_life_of_several_attempts(
+@pytest.mark.in_turn("longer lives")
+@pytest.mark.parametrize(("life", "part"), [(life, part) for life, parts in PARTS.items() for part in range(parts)])
+async def test_killed_in_a_longer_life(
     recordings: dict[str, Recording], open_lane: OpenLane, life: str, part: int
 ) -> None:
-    await tell(open_lane, killed(recordings[life])[part::PARTS], lanes=LANES)
+    await tell(open_lane, killed(recordings[life])[part :: PARTS[life]], lanes=LANES)
 
 
-@pytest.mark.long
+@pytest.mark.in_turn("longer lives")
 @pytest.mark.parametrize("life", LONGER_LIVES)
-async def test_refused_in_a_life_of_several_attempts(
-    recordings: dict[str, Recording], open_lane: OpenLane, life: str
-) -> None:
+async def test_refused_in_a_longer_life(recordings: dict[str, Recording], open_lane: OpenLane, life: str) -> None:
     await tell(open_lane, refused(recordings[life]), lanes=1, at_once=AT_ONCE)

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from tests.chaos.witness import Object, Witness
 from tests.integration.namespace_view import attempt_of
 
-_OF_THE_CLOCK = ("activeSeconds", "elapsed", "eta")
+_OF_THE_CLOCK = ("activeSeconds", "elapsed", "eta", "seconds", "trainingSeconds")
 _TIMES = ("At", "Time", "Timestamp")
-_CHANCE = ("uid", "resourceVersion", "managedFields")
+_CHANCE = ("uid", "resourceVersion", "managedFields", "bytes")
+"""An object that holds times is longer or shorter for them; its digest says whether it is what it should be."""
+_INTAKE = re.compile(r"https://localhost:\d+")
+Names = list[tuple[str, str]]
+"""What to replace by what, in this order."""
 
 
-def trace(witness: Witness, run: str) -> Any:
-    """Status, and names, labels, annotations and specs of the Jobs, to be compared with another life's."""
+def trace(witness: Witness, run: str, more: Names | None = None) -> Any:
+    """Status, and names, labels, annotations and specs of the Jobs, to be compared with another life's.
+
+    Args:
+        more: further names that no two lives share.
+    """
     found = witness.run(run)
     jobs = witness.jobs(run)
     left = {
         "status": found.get("status"),
         "jobs": [{**_part(job["metadata"], "name", "labels", "annotations"), "spec": job["spec"]} for job in jobs],
     }
-    text = json.dumps(_timeless(left))
-    for name, stands_for in _names(witness.namespace, run, found["metadata"]["uid"], witness.children_ever(run)):
+    return json.loads(named(json.dumps(timeless(left)), [*(more or ()), *names(witness, run)]))
+
+
+def named(text: str, by: Names) -> str:
+    """`text` with what stands there by chance replaced."""
+    for name, stands_for in by:
         text = text.replace(name, stands_for)
-    return json.loads(text)
+    return _INTAKE.sub("INTAKE", text)
 
 
 def differences(one: Any, other: Any, place: str = "") -> list[str]:
@@ -38,23 +51,27 @@ def differences(one: Any, other: Any, place: str = "") -> list[str]:
     return [] if one == other else [f"{place}: {one!r} instead of {other!r}"]
 
 
-def _names(namespace: str, run: str, uid: str, children: list[Object]) -> list[tuple[str, str]]:
-    """What to replace by what, the longest first, since some hold others."""
-    found = [(uid, "RUN-UID"), (uid[:8], "RUN-UID-8"), (run, "RUN"), (namespace, "NAMESPACE")]
-    for child in children:
+def names(witness: Witness, run: str) -> Names:
+    """Those of a run and of all that it has or had, the longest first, since some hold others."""
+    found = [(run, "RUN"), (witness.namespace, "NAMESPACE")]
+    uid = witness.run(run).get("metadata", {}).get("uid")
+    if uid is not None:
+        found += [(uid, "RUN-UID"), (uid[:8], "RUN-UID-8")]
+    for child in witness.children_ever(run):
         found.append((child["metadata"]["uid"], f"UID-{attempt_of(child)}"))
         if "nodeName" in child["spec"]:
             found += [(child["metadata"]["name"], f"POD-{attempt_of(child)}"), (child["spec"]["nodeName"], "NODE")]
     return sorted(found, key=lambda pair: len(pair[0]), reverse=True)
 
 
-def _timeless(value: Any) -> Any:
+def timeless(value: Any) -> Any:
+    """A value of JSON without what no two lives share."""
     if isinstance(value, dict):
-        return {key: _timeless(inner) for key, inner in value.items() if not _is_chance(key)}
+        return {key: timeless(inner) for key, inner in value.items() if not _is_chance(key)}
     if isinstance(value, str) and value.startswith("{"):
         # What the trainer reads: an object in an annotation.
-        return _timeless(json.loads(value))
-    return [_timeless(inner) for inner in value] if isinstance(value, list) else value
+        return timeless(json.loads(value))
+    return [timeless(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _is_chance(key: str) -> bool:

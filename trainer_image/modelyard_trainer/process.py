@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from modelyard_api.outcome import EXIT_CODES, ExitCode, Reason
 from modelyard_api.run_document import MOUNT, RUN_DOCUMENT_FILE, SCRATCH_FOLDER, RunDocument, read_run_document
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None, interruption: Interruption | No
     try:
         document = read_document(options.document)
         progress = Progress(document.attempt, document.batch_size, document.spec.epochs_to_train)
-        reporter = _reporter(document, progress)
+        reporter = _reporter(document, progress, options.mount)
 
         def give_up(reason: Reason, message: str) -> None:
             leave(_end(Ending(reason, message), progress, None, options.termination_log))
@@ -104,12 +104,20 @@ def read_document(path: Path) -> RunDocument:
     return document
 
 
-def _reporter(document: RunDocument, progress: Progress) -> Reporter | None:
+def _reporter(document: RunDocument, progress: Progress, mount: Path) -> Reporter | None:
     if document.intake is None:
         return None
-    reporter = Reporter(document.intake, progress)
+    told = document.intake
+    places = {"token_file": _below(mount, told.token_file), "ca_folder": _below(mount, told.ca_folder)}
+    reporter = Reporter(told.model_copy(update=places), progress)
     reporter.start()
     return reporter
+
+
+def _below(mount: Path, path: str) -> str:
+    """Where something is found whose volume the operator has mounted, on a computer that has it below `mount`."""
+    place = PurePosixPath(path)
+    return str(mount / place.relative_to(MOUNT)) if place.is_relative_to(MOUNT) else path
 
 
 def _attempt(
