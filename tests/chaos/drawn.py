@@ -23,6 +23,8 @@ from tests.chaos.lives import (
 
 KINDS = ("trainingruns", "jobs", "pods")
 MAX_RETRIES = 2
+ONE_IN_TRAINED = 12
+"""One run in so many has a real trainer."""
 _ERRORS = ((409, "Conflict", None), (429, "TooManyRequests", 1), (500, "InternalError", None))
 _WRITES = (
     *(("PATCH trainingruns/status", nth) for nth in range(1, 9)),
@@ -55,15 +57,18 @@ def draw(seed: int, number: int, *, kills: float) -> DrawnRun:
     """The run of that number; the operator is killed at one of its writes with probability `kills`."""
     chance = random.Random(f"{seed}/{number}")
     name = f"drawn-{number}"
-    turns = tuple(_turns(chance))
+    trained = number % ONE_IN_TRAINED == 0
+    turns = tuple(_turns_of_a_trainer(chance) if trained else _turns(chance))
     faults: list[Fault] = [
         Refuse(Write(name, *write), *chance.choice(_ERRORS)) for write in chance.sample(_WRITES, chance.randint(0, 4))
     ]
     if chance.random() < kills:
         faults.append(Kill(Write(name, *chance.choice(_WRITES)), chance.choice(list(Side))))
-    phase, reason = outcome(turns)
+    phase, reason = outcome(turns, done=int(trained))
     changes: dict[str, object] = {"recovery__maxRetries": MAX_RETRIES, "training__batchSize": 32}
-    return DrawnRun(name, Life(name, turns, changes), tuple(faults), phase, reason)
+    if trained:
+        changes |= {"model__architecture": "linear-500ms", "training__epochs": 6}
+    return DrawnRun(name, Life(name, turns, changes, trained), tuple(faults), phase, reason)
 
 
 def _turns(chance: random.Random) -> Iterator[Turn]:
@@ -93,13 +98,21 @@ def _turns(chance: random.Random) -> Iterator[Turn]:
     yield chance.choice(ends)
 
 
-def outcome(turns: Sequence[Turn]) -> tuple[str | None, str]:
-    """Phase and reason that a run has to end with, told from what happens to it alone.
+def _turns_of_a_trainer(chance: random.Random) -> Iterator[Turn]:
+    """An attempt that something happens to, at times, and one that comes to the end."""
+    setbacks: list[Turn] = [LosesItsPod(), LosesItsJob(), IsSuspended()]
+    if chance.random() < 0.5:
+        yield chance.choice(setbacks)
+    yield Ends(0, Reason.COMPLETED)
+
+
+def outcome(turns: Sequence[Turn], done: int = 0) -> tuple[str | None, str]:
+    """Phase and reason that a run has to end with, told from what happens to it alone, and epochs done before that.
 
     A smaller batch and a suspension cost nothing; an interruption costs nothing once an epoch was done; all else costs
     a retry. The memory of the host is a matter of loader workers, of which there is something to do without twice.
     """
-    used, memory, furthest = 0, 0, 0
+    used, memory, furthest = 0, 0, done
     for turn in turns:
         furthest = max(furthest, turn.epoch if isinstance(turn, Ends) else 0)
         match turn:

@@ -1,22 +1,18 @@
-"""A node whose pods are processes of this machine: as much of a kubelet as a trainer needs, and no container."""
+"""Trainers' pods as processes of this machine: as much of a kubelet as they need, and no container."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import aiohttp
 from modelyard_api.outcome import MAX_TERMINATION_MESSAGE
 from modelyard_api.run_document import MOUNT, SCRATCH_FOLDER
 from modelyard_cluster.bare import BareControlPlane
@@ -25,103 +21,11 @@ from modelyard_cluster.kube_api import ApiError
 from modelyard_operator.kube import paths
 from modelyard_trainer.environment import REVISION_VARIABLE
 
-from tests.chaos.proxy import lines
 from tests.chaos.witness import Object
-from tests.unit.trainer.pod import REPOSITORY
+from tests.unit.trainer.pod import REPOSITORY, TRAINER, Pod
 
-_LABEL = "modelyard.dev/process-node"
-_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-_RENEW_SECONDS = 10.0
 _REFRESH_SECONDS = 0.5
 """A kubelet takes a minute to show a pod what has changed in a ConfigMap."""
-_PROGRAM = (sys.executable, "-m", "modelyard_trainer")
-_MODULES = ("tests/plugin_task", "trainer_image", "crds")
-"""Where Python finds the trainer, and a `detection` without torch."""
-
-
-class ProcessNode:
-    """A Ready node on which nothing lands but what asks for it, for as long as the block lasts.
-
-    Args:
-        name: no other has; what asks for the node names it.
-        folder: where its pods' volumes lie.
-        gpus: how many it offers.
-
-    Attributes:
-        changes: what a run's spec has to say for its pods to come here, as `NamespaceView.apply` takes it.
-    """
-
-    def __init__(self, plane: BareControlPlane, name: str, folder: Path, gpus: int) -> None:
-        self._plane = plane
-        self._name = f"process-{name}"
-        self._folder = folder
-        self._gpus = gpus
-        self._pods: dict[str, ProcessPod] = {}
-        self._tasks: list[asyncio.Task[None]] = []
-        self.changes: dict[str, object] = {
-            "resources__nodeSelector": {_LABEL: name},
-            "resources__tolerations": [{"key": _LABEL, "operator": "Exists", "effect": "NoSchedule"}],
-        }
-
-    async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._plane.api._context),
-            timeout=aiohttp.ClientTimeout(total=None),
-            headers={"Authorization": f"Bearer {self._plane.admin_token}"},
-        )
-        await asyncio.to_thread(self._plane.api.post, "/api/v1/nodes", self._manifest())
-        await asyncio.to_thread(self._plane.api.post, _LEASES, {"metadata": {"name": self._name}, **self._lease()})
-        self._tasks += [asyncio.create_task(self._renew()), asyncio.create_task(self._watch())]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        failed = [task.exception() for task in self._tasks if task.done()]
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._session.close()
-        await asyncio.to_thread(self._plane.api.delete, f"/api/v1/nodes/{self._name}")
-        for reason in filter(None, failed):
-            raise reason
-
-    async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(_RENEW_SECONDS)
-            await asyncio.to_thread(self._plane.api.patch, f"{_LEASES}/{self._name}", self._lease())
-
-    async def _watch(self) -> None:
-        path = f"{paths.pods(None)}?watch=true&fieldSelector=spec.nodeName={self._name}"
-        async with self._session.get(f"{self._plane.url}{path}", raise_for_status=True) as answer:
-            async for line in lines(answer):
-                event = json.loads(line)
-                seen, uid = event["object"], event["object"]["metadata"]["uid"]
-                if uid not in self._pods and event["type"] != "DELETED":
-                    self._pods[uid] = ProcessPod(self._plane, seen, self._folder / uid)
-                    self._tasks.append(asyncio.create_task(self._pods[uid].live()))
-                if uid in self._pods and (event["type"] == "DELETED" or "deletionTimestamp" in seen["metadata"]):
-                    self._pods[uid].deleted.set()
-
-    def _lease(self) -> Object:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        return {"spec": {"holderIdentity": self._name, "leaseDurationSeconds": 40, "renewTime": now}}
-
-    def _manifest(self) -> Object:
-        room = {
-            "cpu": "1k",
-            "memory": "8Ti",
-            "ephemeral-storage": "8Ti",
-            "pods": "1k",
-            "nvidia.com/gpu": f"{self._gpus}",
-        }
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": now}
-        return {
-            "metadata": {"name": self._name, "labels": self.changes["resources__nodeSelector"]},
-            "spec": {"taints": [{"key": _LABEL, "effect": "NoSchedule"}]},
-            "status": {"capacity": room, "allocatable": room, "conditions": [ready]},
-        }
 
 
 class ProcessPod:
@@ -168,7 +72,7 @@ class ProcessPod:
         """The container, from its start to its exit code as a runtime has it."""
         with self.log.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *_PROGRAM,
+                *(sys.executable, *TRAINER),
                 *("--mount", self._place(str(MOUNT))),
                 *("--scratch", self._place(str(SCRATCH_FOLDER))),
                 *("--termination-log", self._termination_log),
@@ -248,7 +152,7 @@ class ProcessPod:
     def _environment(self) -> Iterator[tuple[str, str]]:
         yield from ((name, value) for name, value in os.environ.items() if not name.startswith("AWS_"))
         yield REVISION_VARIABLE, "that of the tests"
-        yield "PYTHONPATH", os.pathsep.join(str(REPOSITORY / folder) for folder in _MODULES)
+        yield "PYTHONPATH", os.pathsep.join(str(REPOSITORY / folder) for folder in Pod.folders)
         for variable in self._container["env"]:
             source = variable.get("valueFrom")
             yield variable["name"], self._field(source["fieldRef"]["fieldPath"]) if source else variable["value"]

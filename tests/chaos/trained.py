@@ -16,7 +16,7 @@ from modelyard_cluster.bare import BareControlPlane
 from modelyard_trainer.files import parse_checksums
 from modelyard_trainer.record import LOG_FILE, METRICS_FILE
 
-from tests.chaos.process_pods import ProcessNode
+from tests.chaos.process_node import ProcessNode
 from tests.chaos.trace import Names, named, names, timeless
 from tests.chaos.witness import Witness
 from tests.unit.trainer.conftest import RealStore

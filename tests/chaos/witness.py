@@ -143,6 +143,7 @@ class Witness:
             if kind == "DELETED" or "deletionTimestamp" in metadata or ended:
                 self._free.setdefault(metadata["uid"], version)
         elif plural == "pods" and state.get("phase") in ("Succeeded", "Failed"):
-            # The end of its only pod is the end of a Job, which takes a second to say so: it makes no other.
-            owner = metadata["ownerReferences"][0]["uid"]
-            self._free[owner] = min(version, self._free.get(owner, version))
+            # The end of its only pod is the end of a Job, which takes a second to say so: it makes no other. One whose
+            # Job was deleted by somebody who let it live on belongs to none any more.
+            for owner in metadata.get("ownerReferences", ()):
+                self._free[owner["uid"]] = min(version, self._free.get(owner["uid"], version))
