@@ -78,7 +78,8 @@ unit: setup
 
 api: setup
 	@$(CLUSTER) tools
-	$(RUN)/pytest tests/api tests/integration tests/chaos -m 'not marathon' --long-share 32
+	$(RUN)/pytest tests/chaos tests/integration tests/api -m 'not marathon' --long-share 32 \
+		--numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 training: setup
 	OMP_NUM_THREADS=1 $(RUN)/pytest tests/training -m 'not marathon' --long-share 4 --numprocesses 2 --dist loadfile
