@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from examples.animals import make_identities, make_sightings
+from examples.folders import write_checksums
 from tests.e2e.training_runs import EXAMPLES, example
 from tests.e2e.yard import Yard
 
@@ -34,6 +35,7 @@ def test_the_embedders_of_the_seeds_are_trained(yard: Yard, trainer_image: str, 
     make_sightings.make(sightings, individuals=20)
     make_sightings.make(both / "market1501", individuals=20)
     make_sightings.make(both / "dukemtmcreid", individuals=20, skip=20, duke=True)
+    write_checksums(both)
     stories = {
         name: example(f"{name}-here", EXAMPLES / f"{name}-small.yaml")
         .for_epochs(EPOCHS)
