@@ -507,6 +507,13 @@ class Training(ApiModel):
             "qat: true. Not for detection, whose int8 files have scales from calibration pictures."
         ),
     ] = None
+    compile: Annotated[
+        bool,
+        Field(
+            description="Compile the network with torch.compile: the first batches take minutes, all others less time. "
+            "It needs an image with a C++ compiler. Not for detection, nor for the epochs in 8 bits of quantization."
+        ),
+    ] = False
     deterministic: Annotated[
         bool,
         Field(description="Use only algorithms that give the same result every time, even where they are slower."),
@@ -871,6 +878,12 @@ SPEC_RULES = (
         "must be 1 for detection, which looks at the validation pictures after each epoch",
         path=".training.evaluateEvery",
         holds=lambda spec: spec.task is not Task.DETECTION or spec.training.evaluate_every == 1,
+    ),
+    Rule(
+        "self.task != 'detection' || !self.training.compile",
+        "must be false for detection, which ultralytics trains as it is",
+        path=".training.compile",
+        holds=lambda spec: spec.task is not Task.DETECTION or not spec.training.compile,
     ),
     Rule(
         "self.task != 'detection' || self.training.schedule.name in ['cosine', 'linear']",

@@ -169,6 +169,7 @@ ACCEPTED = (
             "spec.training.batchSize": 64,
             "spec.training.epochs": 120,
             "spec.training.evaluateEvery": 5,
+            "spec.training.compile": True,
             "spec.training.freezeBackbone": True,
             "spec.training.freezeEpochs": 5,
             "spec.training.optimizer": {"name": "AdamW", "learningRate": 0.00035, "eps": 1e-8, "amsgrad": True},

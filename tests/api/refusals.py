@@ -382,6 +382,12 @@ BY_RULES = (
         "must be 1 for detection, which looks at the validation pictures after each epoch",
     ),
     Refusal(
+        "a detector that is compiled",
+        {"spec.training.compile": True},
+        "spec.training.compile",
+        "must be false for detection, which ultralytics trains as it is",
+    ),
+    Refusal(
         "a detector whose rate falls in steps",
         {"spec.training.schedule": {"name": "single-step", "stepEpochs": 20}},
         "spec.training.schedule.name",

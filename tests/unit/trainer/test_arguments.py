@@ -39,6 +39,7 @@ REFUSED = (
     "training.schedule.gamma",
     "training.schedule.restart_epochs",
     "training.schedule.eta_min",
+    "training.compile",
     "training.evaluate_every",
     "training.gradient_clip",
     "training.ema_decay",

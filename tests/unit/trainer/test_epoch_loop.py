@@ -16,6 +16,7 @@ from modelyard_trainer.errors import Interrupted, RunError
 from modelyard_trainer.loop import epochs, guard
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches
+from modelyard_trainer.loop.compiling import as_it_is
 from modelyard_trainer.loop.epochs import EpochLoop, Plan
 from modelyard_trainer.loop.freezing import Freezing
 from modelyard_trainer.loop.guard import Guard, Watch
@@ -80,6 +81,8 @@ class Yard:
     optimizer: OptimizerName = OptimizerName.SGD
     amp: MixedPrecision = MixedPrecision.DISABLED
     clip: float | None = None
+    compiling: Callable[[nn.Module], nn.Module] = as_it_is
+    watched: bool = False
     asked: Callable[[], bool] = lambda: False
     due: Callable[[Position], bool] = lambda _position: False
     told: list[tuple[int, float, bool, float]] = field(default_factory=list)
@@ -97,12 +100,10 @@ class Yard:
             Precision(self.amp, "cpu", self.clip),
         )
         self.reads = Reads(but=lambda: steps_of(self.numbers.optimizer))
+        loader = EpochLoader(Points(), 2, 0, collate=torch.stack, pin_memory=False)
         self.loop = EpochLoop(
             learner=self.learner,
-            loader=cast(
-                "EpochLoader",
-                ReadSteps(EpochLoader(Points(), 2, 0, collate=torch.stack, pin_memory=False), self.reads),
-            ),
+            loader=cast("EpochLoader", ReadSteps(loader, self.reads)) if self.watched else loader,
             batches=self.batches,
             schedule=Schedule(ScheduleName.COSINE, self.epochs, 1, 0.1),
             numbers=self.numbers,
@@ -115,6 +116,7 @@ class Yard:
                 ),
             ),
             guard=Guard(self.asked, self.due, self.kept.__setitem__),
+            compiling=self.compiling,
         )
 
 
@@ -220,7 +222,7 @@ def test_asked_to_stop_it_keeps_the_batch_it_is_at() -> None:
 
 @pytest.mark.parametrize("name", OptimizerName)
 def test_a_step_reads_nothing_back(name: OptimizerName) -> None:
-    yard = Yard(average=True, optimizer=name, amp=MixedPrecision.BF16, clip=0.1)
+    yard = Yard(watched=True, average=True, optimizer=name, amp=MixedPrecision.BF16, clip=0.1)
     yard.loop.run(Position(0))
     assert yard.reads.seen > 20 * yard.learner.steps
     assert yard.reads.found == []
@@ -228,6 +230,6 @@ def test_a_step_reads_nothing_back(name: OptimizerName) -> None:
 
 def test_what_is_read_in_a_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(epochs, "READ_EVERY", 5)
-    yard = Yard(epochs=1)
+    yard = Yard(epochs=1, watched=True)
     yard.loop.run(Position(0))
     assert yard.reads.found == [("_local_scalar_dense", "<dictcomp>")], "whether the loss is a number, every so often"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
+from modelyard_api.model import Mode
 from modelyard_api.outcome import Reason
 from modelyard_api.run_document import RunDocument
 from modelyard_api.spec import MixedPrecision, TrainingRunSpec
@@ -13,10 +17,17 @@ def check_device(spec: TrainingRunSpec) -> None:
     """Refuse what no machine could do, before torch is imported.
 
     Raises:
-        RunError: SpecInvalid; mixed precision without a GPU.
+        RunError: SpecInvalid; mixed precision without a GPU, or compiling without a compiler.
     """
     if spec.training.amp is not MixedPrecision.DISABLED and spec.resources.gpus == 0:
         raise _amp_needs_gpu(spec, "spec.resources.gpus is 0")
+    compiler = os.environ.get("CXX", "g++")  # as torch asks for it
+    if spec.training.compile and spec.mode is Mode.TRAIN and not shutil.which(compiler):
+        raise RunError(
+            Reason.SPEC_INVALID,
+            f"spec.training.compile: this image has no C++ compiler ({compiler}), which torch.compile needs; false, or "
+            "an image with one, would be right",
+        )
 
 
 def ranks_wanted(document: RunDocument, processes: int | None) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.errors import Interrupted
 from modelyard_trainer.loop.batches import Batches
+from modelyard_trainer.loop.compiling import as_it_is
 from modelyard_trainer.loop.drawing import Purpose, draw_from
 from modelyard_trainer.loop.guard import Guard, Pace, Watch, refuse_divergence
 from modelyard_trainer.loop.loader import EpochLoader
@@ -80,6 +81,7 @@ class EpochLoop:
         watch: who is told.
         guard: who keeps snapshots.
         ranks: with whom the model is trained.
+        compiling: makes what is called in place of a network that learns.
     """
 
     def __init__(
@@ -95,8 +97,9 @@ class EpochLoop:
         watch: Watch,
         guard: Guard,
         ranks: Ranks = ALONE,
+        compiling: Callable[[nn.Module], nn.Module] = as_it_is,
     ) -> None:
-        self._ranks = ranks
+        self._ranks, self._compiling = ranks, compiling
         self._learner, self._loader, self._batches, self._schedule = learner, loader, batches, schedule
         self._numbers, self._freezing, self._plan, self._watch, self._guard = numbers, freezing, plan, watch, guard
         self._due = Pace(guard.due)
@@ -124,9 +127,10 @@ class EpochLoop:
         self._numbers.model.train()
         self._freezing.begin(epoch)
         replica = self._ranks.replica(self._numbers.model)
+        called = self._compiling(replica)
         steps = self._batches.count
         for step, batch in enumerate(self._loader.epoch(epoch, first) if first < steps else (), first):
-            self._step(epoch, step, replica, batch)
+            self._step(epoch, step, replica, called, batch)
             means = self._numbers.means
             if (step + 1) % READ_EVERY == 0:
                 refuse_divergence(epoch, means)
@@ -135,7 +139,7 @@ class EpochLoop:
         # Nothing new, unless there was no step left; the rate is told at the epoch's end.
         self._schedule.apply(self._numbers.optimizer, self._batches.done(epoch, steps - 1))
 
-    def _step(self, epoch: int, step: int, replica: nn.Module, batch: Any) -> None:
+    def _step(self, epoch: int, step: int, replica: nn.Module, called: nn.Module, batch: Any) -> None:
         """Nothing in here waits for the GPU, but for fp16's scale."""
         numbers, batches, ranks = self._numbers, self._batches, self._ranks
         pictures, completes = batches.size_of(step), batches.completes(step)
@@ -143,7 +147,7 @@ class EpochLoop:
         draw_from(self._plan.seed, Purpose.STEP, epoch, step * ranks.count + ranks.rank)
         with ranks.step(replica, pictures, completes=completes):
             with numbers.precision.forward():
-                loss, told = self._learner.loss(replica, batch)
+                loss, told = self._learner.loss(called, batch)
             numbers.count(ranks.means(told), pictures)
             numbers.precision.backward(loss * (batches.weight(step) * ranks.weight))
         if completes:

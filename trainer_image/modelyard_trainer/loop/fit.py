@@ -16,6 +16,7 @@ from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.aware import Aware, Deployed, began_in
 from modelyard_trainer.loop.batches import Batches
+from modelyard_trainer.loop.compiling import INDUCTOR, Backend, Compiling, as_it_is
 from modelyard_trainer.loop.epochs import EpochLoop, Learner, Plan
 from modelyard_trainer.loop.freezing import Freezing, Stages, freezing_of
 from modelyard_trainer.loop.guard import NOBODY, NOTHING, Guard, Watch
@@ -87,6 +88,7 @@ def fit(
     device: str,
     notices: tuple[str, ...] = (),
     workers: int | None = None,
+    backend: Backend = INDUCTOR,
 ) -> Fit:
     """Train as the run asks, from where the newest checkpoint ends.
 
@@ -97,6 +99,7 @@ def fit(
         device: as torch calls it.
         notices: what is to be said of it.
         workers: processes that load pictures; as asked for on a GPU, and none without one, unless given here.
+        backend: what compiles the network, where that is asked for.
     """
     document, training = context.document, context.document.training
     history = History(
@@ -111,6 +114,7 @@ def fit(
         **fingerprint(document, data, recipe.classes),
         **recipe.identity,
         "quantization": later.to_json_object() if later else None,
+        "compile": training.compile or None,  # which older snapshots do not say
     }
     snapshot, refusal = take_up(context, identity, recipe.form)
     began = (
@@ -118,7 +122,7 @@ def fit(
         if snapshot
         else begin(context, recipe.model, recipe.stages, classes=recipe.classes, rows=recipe.rows)
     )
-    parts = Parts.of(context, recipe, device)
+    parts = Parts.of(context, recipe, device, backend)
     start = Position(0)
     resumed_from = snapshot.position if snapshot else None
     if snapshot:
@@ -187,9 +191,10 @@ class Parts:
     batches: Batches
     freezing: Freezing
     numbers: Numbers
+    compiling: Callable[[nn.Module], nn.Module]
 
     @classmethod
-    def of(cls, context: TaskContext, recipe: Recipe, device: str) -> Self:
+    def of(cls, context: TaskContext, recipe: Recipe, device: str, backend: Backend = INDUCTOR) -> Self:
         """All of them, made of what a task brings; its network has the weights that it begins with."""
         document, training, model = context.document, context.document.training, recipe.model
         if context.ranks.count > 1 and device != "cpu":
@@ -205,7 +210,11 @@ class Parts:
         )
         pictures = len(recipe.pictures)
         batches = Batches(pictures, min(document.batch_size, pictures), document.step_size)
-        return cls(context, recipe, device, batches, freezing, numbers)
+        compiling: Callable[[nn.Module], nn.Module] = as_it_is
+        if training.compile:
+            compiling = Compiling(context.scratch / "compiled", context.cpus, backend)
+            compiling.prove(device)
+        return cls(context, recipe, device, batches, freezing, numbers, compiling)
 
     def loader(self, workers: int | None) -> EpochLoader:
         """Batches by epoch; it is to be closed."""
@@ -234,6 +243,7 @@ class Parts:
             watch=watch,
             guard=guard,
             ranks=context.ranks,
+            compiling=self.compiling,
         )
         try:
             loop.run(start)
