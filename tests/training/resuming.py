@@ -13,6 +13,7 @@ import pytest
 import torch
 from modelyard_api.outcome import ExitCode, Reason, TerminationMessage
 from modelyard_api.run_document import RunDocument
+from modelyard_api.spec import TrainingRunSpec
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.cpus import usable_cpus
 from modelyard_trainer.dataset.fetch import fetch
@@ -87,7 +88,11 @@ class Reference:
             assert {path.name for path in each.results.iterdir()} == self.files
         for name in self.files:
             assert not differences(trained.weights(name), self.trained.weights(name))
-        assert not differences(trained.stored[self.end].state(), self.trained.stored[self.end].state())
+        kept, others = (dict(each.stored[self.end].state()) for each in (self.trained, trained))
+        assert TrainingRunSpec.model_validate(kept.pop("spec")) == self.document.spec, "with every default filled in"
+        assert kept["fingerprint"]["classes"] == list(self.data.classes)
+        del others["spec"]  # which may ask for other workers or another cache
+        assert not differences(others, kept)
 
     def assert_resumes(self, position: Position, folder: Path, workers: int) -> None:
         """Gone on from where a snapshot was kept, it ends as if nothing had happened."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from modelyard_api.run_document import RunDocument
+from modelyard_api.spec import TrainingRunSpec
 from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.tasks.detection.offline import prepare
@@ -141,8 +142,9 @@ def assert_equal(trained: Trained, reference: Reference) -> None:
     assert {path.name for path in trained.results.iterdir()} == names
     for name in names:
         assert not differences(trained.weights(name), reference.trained.weights(name))
-    end = reference.end
-    assert not differences(trained.stored[end].state(), reference.trained.stored[end].state())
+    kept = reference.trained.stored[reference.end].state()
+    assert not differences(trained.stored[reference.end].state(), kept)
+    assert TrainingRunSpec.model_validate(kept["spec"]) == reference.document.spec, "with every default filled in"
 
 
 @pytest.mark.parametrize(("name", "where"), PLACES)

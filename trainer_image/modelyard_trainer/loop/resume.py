@@ -85,12 +85,16 @@ def take_up(context: TaskContext, wanted: Mapping[str, Any], form: str) -> tuple
 def keeping(
     context: TaskContext, identity: Mapping[str, Any], form: str, history: History, start: Start | None
 ) -> Callable[[Position, dict[str, Any]], None]:
-    """What keeps a training's numbers at a position as a snapshot that `take_up` finds."""
+    """What keeps a training's numbers at a position as a snapshot that `take_up` finds.
+
+    The spec, with every default filled in, is there for people: what must be equal is in the fingerprint.
+    """
 
     def keep(position: Position, numbers: dict[str, Any]) -> None:
         state = {
             "format": form,
             "fingerprint": identity,
+            "spec": context.document.spec.to_json_object(),
             "training": numbers,
             "history": history.state(),
             "start": start.state() if start else None,
