@@ -101,8 +101,12 @@ def _writes(yard: Yard, operator: str) -> dict[str, float]:
 
 def _writes_once_calm(yard: Yard, operator: str) -> dict[str, float]:
     """The same, once what earlier tests have left to do is done."""
+    deadline = time.monotonic() + 60
     before, now = None, _writes(yard, operator)
     while now != before:
+        assert time.monotonic() < deadline, (
+            f"{operator} still writes after 60 s in which nothing was asked of it: {now}"
+        )
         time.sleep(3)
         before, now = now, _writes(yard, operator)
     return now
