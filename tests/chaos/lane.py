@@ -58,13 +58,13 @@ class Lane:
             await asyncio.to_thread(self.operator.kill)
             await self.begin_operator()
 
-    async def live(self, run: str, life: Life, *faults: Fault, seconds: float = 60) -> None:
+    async def live(self, run: str, life: Life, *faults: Fault, seconds: float = 120) -> None:
         """One run from its creation to its end, with faults; no two of its moves are further apart than `seconds`."""
         self.proxy.faults.extend(faults)
         changes = self.workshop.changes if self.workshop is not None and life.trained else {}
         await Fate(self.view, self.witness, run, replace(life, changes={**changes, **life.changes})).play(seconds)
 
-    async def has_left(self, run: str, expected: object, *, tidied: bool = True, seconds: float = 60) -> None:
+    async def has_left(self, run: str, expected: object, *, tidied: bool = True, seconds: float = 120) -> None:
         """Wait until the run has left behind what another life has, and check that it had one Job at a time.
 
         Without `tidied` its Jobs need not have been told to expire, which comes last.

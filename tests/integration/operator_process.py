@@ -116,7 +116,7 @@ class OperatorProcess:
         """How it is told to reach the API server."""
         return self.plane.write_kubeconfig(self.folder / f"{self.name}.kubeconfig", self.token)
 
-    def wait_until_ready(self, seconds: float = 30) -> None:
+    def wait_until_ready(self, seconds: float = 90) -> None:
         deadline = time.monotonic() + seconds
         while self.probe("/readyz")[0] != 200:
             assert self._process is not None
