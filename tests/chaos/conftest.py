@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from modelyard_cluster.kwok import BY_HAND
 
 from tests.api.conftest import served
 from tests.chaos.lane import Lane, lane
-from tests.chaos.lives import LIVES, TRAINED
+from tests.chaos.lives import LIVES, SMOOTH, TRAINED, Life
 from tests.chaos.recording import Recording, record
 from tests.chaos.trained import DATA
 from tests.conftest import namespace_of_its_own
@@ -46,17 +46,6 @@ def open_lane(served: BareControlPlane, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
-def recordings(open_lane: OpenLane) -> dict[str, Recording]:
-    """Every life as it is without faults."""
-
-    async def recorded() -> dict[str, Recording]:
-        async with open_lane() as found:
-            return await record(found, LIVES)
-
-    return asyncio.run(recorded())
-
-
-@pytest.fixture(scope="session")
 def data(store: RealStore, tmp_path_factory: pytest.TempPathFactory) -> RealStore:
     """A store with what real trainers train on."""
     store.put_folder(make_dataset(tmp_path_factory.mktemp("made") / "data"), "datasets", DATA)
@@ -64,11 +53,20 @@ def data(store: RealStore, tmp_path_factory: pytest.TempPathFactory) -> RealStor
 
 
 @pytest.fixture(scope="session")
-def trained(open_lane: OpenLane, data: RealStore) -> Recording:
-    """The life of a real trainer as it is without faults."""
+def smooth(open_lane: OpenLane) -> Recording:
+    """The smooth life as it is without faults."""
+    return _recorded(open_lane(), [SMOOTH])[SMOOTH.name]
 
+
+@pytest.fixture(scope="session")
+def recordings(open_lane: OpenLane, data: RealStore) -> dict[str, Recording]:
+    """Every life as it is without faults, that of a real trainer too."""
+    return _recorded(open_lane(store=data), [*LIVES, TRAINED])
+
+
+def _recorded(opening: AbstractAsyncContextManager[Lane], lives: Iterable[Life]) -> dict[str, Recording]:
     async def recorded() -> dict[str, Recording]:
-        async with open_lane(store=data) as found:
-            return await record(found, [TRAINED])
+        async with opening as found:
+            return await record(found, lives)
 
-    return asyncio.run(recorded())[TRAINED.name]
+    return asyncio.run(recorded())

@@ -81,7 +81,8 @@ class Lane:
         if self.workshop is None or not self.witness.run(run):
             return trace(self.witness, run)
         stored = await asyncio.to_thread(self.workshop.left, self.witness, run)
-        return {**trace(self.witness, run, stored.digests()), "s3": stored.listing()}
+        in_s3 = {"s3": stored.listing()} if stored.objects else {}
+        return {**trace(self.witness, run, stored.digests()), **in_s3}
 
     async def _differences(self, run: str, expected: object, tidied: bool) -> list[str]:
         found = differences(await self.left(run), expected)

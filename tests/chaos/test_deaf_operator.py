@@ -24,7 +24,7 @@ _A_WHILE = 2.0
 
 
 async def lives_through(
-    open_lane: OpenLane, recording: Recording, faults: Iterable[Fault], flags: dict[str, str], seconds: float = 60
+    open_lane: OpenLane, recording: Recording, faults: Iterable[Fault], flags: dict[str, str], seconds: float = 120
 ) -> None:
     """Each fault in a lane of its own, beside the others."""
 
@@ -46,40 +46,33 @@ async def _ready(lane: Lane, flags: dict[str, str]) -> None:
     await asyncio.sleep(_UNTIL_WATCHES_ARE_OPEN)
 
 
-async def test_hidden_events_are_made_up_for_by_the_sweep(
-    recordings: dict[str, Recording], open_lane: OpenLane
-) -> None:
-    await lives_through(open_lane, recordings[SMOOTH.name], map(Hide, KINDS), {"sweep-seconds": "1"})
+async def test_hidden_events_are_made_up_for_by_the_sweep(smooth: Recording, open_lane: OpenLane) -> None:
+    await lives_through(open_lane, smooth, map(Hide, KINDS), {"sweep-seconds": "1"})
 
 
-async def test_a_watch_that_has_expired_is_begun_anew(recordings: dict[str, Recording], open_lane: OpenLane) -> None:
-    await lives_through(open_lane, recordings[SMOOTH.name], map(Expire, KINDS), {})
+async def test_a_watch_that_has_expired_is_begun_anew(smooth: Recording, open_lane: OpenLane) -> None:
+    await lives_through(open_lane, smooth, map(Expire, KINDS), {})
 
 
 @pytest.mark.long
-async def test_a_watch_that_has_silently_frozen_is_given_up(
-    recordings: dict[str, Recording], open_lane: OpenLane
-) -> None:
+async def test_a_watch_that_has_silently_frozen_is_given_up(smooth: Recording, open_lane: OpenLane) -> None:
     """Where nothing was heard for 70 s a watch is begun anew, long before the next sweep."""
-    await lives_through(open_lane, recordings[SMOOTH.name], map(Freeze, KINDS), {}, seconds=240)
+    await lives_through(open_lane, smooth, map(Freeze, KINDS), {}, seconds=240)
 
 
-async def test_a_new_operator_is_shown_for_a_while_what_was(
-    recordings: dict[str, Recording], open_lane: OpenLane
-) -> None:
+async def test_a_new_operator_is_shown_for_a_while_what_was(smooth: Recording, open_lane: OpenLane) -> None:
     """Killed once the Job is there; what the next one lists comes from an API server that lags behind, then no more."""
-    recording = recordings[SMOOTH.name]
-    created = next(write for write in recording.writes if write.what == "POST jobs")
+    created = next(write for write in smooth.writes if write.what == "POST jobs")
 
     async def one(stale: Stale) -> None:
         async with open_lane() as lane:
             await _ready(lane, {"sweep-seconds": "2"})
-            life = asyncio.create_task(lane.live(RUN, recording.life, Kill(created.of(RUN), Side.AFTER), stale))
+            life = asyncio.create_task(lane.live(RUN, smooth.life, Kill(created.of(RUN), Side.AFTER), stale))
             await lane.witness.until(lambda: stale in lane.proxy.happened, f"{stale} were served")
             await asyncio.sleep(_A_WHILE)
             lane.proxy.faults.remove(stale)
             await life
-            await lane.has_left(RUN, recording.left, tidied=False)
+            await lane.has_left(RUN, smooth.left, tidied=False)
 
     async with asyncio.TaskGroup() as together:
         for plural in KINDS:

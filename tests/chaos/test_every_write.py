@@ -11,7 +11,7 @@ import pytest
 
 from tests.chaos.conftest import OpenLane
 from tests.chaos.faults import Kill, Refuse, Side
-from tests.chaos.lives import DELETED, LIVES, QUEUED, SMOOTH, SUSPENDED
+from tests.chaos.lives import DELETED, LIVES, QUEUED, SMOOTH, SUSPENDED, TRAINED
 from tests.chaos.recording import Recording
 from tests.chaos.stories import Story, tell
 from tests.unit.trainer.conftest import RealStore
@@ -53,12 +53,13 @@ async def test_of_a_smooth_life(recordings: dict[str, Recording], open_lane: Ope
 @pytest.mark.in_turn("a real trainer")
 @pytest.mark.parametrize("side", Side)
 async def test_killed_beside_a_real_trainer(
-    recordings: dict[str, Recording], trained: Recording, open_lane: OpenLane, data: RealStore, side: Side
+    recordings: dict[str, Recording], open_lane: OpenLane, data: RealStore, side: Side
 ) -> None:
     """Status, Jobs and all that lies in S3 are what they are without faults."""
     certain = {write.of(SMOOTH.name) for write in recordings[SMOOTH.name].writes}
     stories = [
-        replace(story, certain=story.fault.write.of(SMOOTH.name) in certain) for story in killed(trained, [side])
+        replace(story, certain=story.fault.write.of(SMOOTH.name) in certain)
+        for story in killed(recordings[TRAINED.name], [side])
     ]
     assert len(stories) > len(certain)
     await tell(partial(open_lane, store=data), stories, lanes=LANES)
