@@ -38,7 +38,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, animals: Path) -> Path:
     root = tmp_path_factory.mktemp("face-id")
     settings = (
         *(f"training.epochs={EPOCHS}", f"training.batchSize={BATCH}", "training.imageSize=32"),
-        *("faceId.heldOutIdentities.share=0.3", "training.schedule.warmupEpochs=1"),
+        *("faceId.heldOutIdentities.share=0.3", "training.schedule.warmupEpochs=1", "model.architecture=test_resnet"),
     )
     return train_offline(root, EXAMPLE, animals, *settings)
 

@@ -123,5 +123,7 @@ def test_a_resumed_reidentifier_equals_one_that_was_never_killed(
 ) -> None:
     make_sightings.make(tmp_path / "sightings", individuals=8, pictures=2, height=32)
     dataset = {"path": str(tmp_path / "sightings"), "format": "market1501"}
-    reidentifier = _two(ReidTask, test_resumed_reid.SETTINGS, dataset, tmp_path_factory)
+    settings = test_resumed_reid.SETTINGS
+    settings = {**settings, "training": {**settings["training"], "epochs": 2}}
+    reidentifier = _two(ReidTask, settings, dataset, tmp_path_factory)
     reidentifier.assert_resumes(BETWEEN, tmp_path, workers=0)

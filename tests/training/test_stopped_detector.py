@@ -1,4 +1,4 @@
-"""A real detector that is stopped, and the next process that goes on with it, as `python -m modelyard_trainer`."""
+"""A real detector that is stopped, and the next process that goes on with it: each all that a pod runs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 import torch
-from modelyard_api.outcome import ExitCode, Reason, TerminationMessage
+from modelyard_api.outcome import ExitCode, Reason
 from modelyard_api.run_document import RunDocument
 
+from tests.training.attempts import last_words, said
+from tests.training.trainings import forked
 from tests.unit.trainer.datasets import make_dataset, run_document
-from tests.unit.trainer.pod import Pod
 
+pytestmark = pytest.mark.usefixtures("one_cpu_and_every_batch_counts", "imported")
 EPOCHS = 4
 
 
@@ -38,12 +40,6 @@ def document(out: Path, data: Path, attempt: int) -> RunDocument:
     return made.model_copy(update={"attempt": attempt, "batch_size": 2})
 
 
-def pod(root: Path, uid: str) -> Pod:
-    folder = root / uid
-    folder.mkdir()
-    return Pod(folder, uid, folders=("trainer_image", "crds"))
-
-
 def rows(out: Path) -> list[list[str]]:
     """metrics.csv without the seconds."""
     return [
@@ -62,36 +58,31 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+def uninterrupted(
+    tmp_path_factory: pytest.TempPathFactory, data: Path, one_cpu_and_every_batch_counts: None, imported: None
+) -> Path:
     """Where the same training lies that was never stopped."""
     root = tmp_path_factory.mktemp("uninterrupted")
-    code, message = finish(pod(root, "only"), document(root / "out", data, 1))
-    assert code == ExitCode.SUCCESS, message
+    assert forked(root / "only", document(root / "out", data, 1)) == ExitCode.SUCCESS, said(root / "only")
     return root / "out"
-
-
-def finish(pod: Pod, made: RunDocument) -> tuple[int, TerminationMessage]:
-    process = pod.start(made)
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == 0, said
-    return process.returncode, pod.message()
 
 
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
 def test_a_detector_that_is_stopped_is_trained_to_the_same_weights(
     number: signal.Signals, tmp_path: Path, data: Path, uninterrupted: Path
 ) -> None:
-    out, first = tmp_path / "out", pod(tmp_path, "first")
-    code, said = first.stop(first.start(document(out, data, 1)), "checkpoint of epoch 1 is safe", number)
+    out, first, second = tmp_path / "out", tmp_path / "first", tmp_path / "second"
+    code = forked(first, document(out, data, 1), kill_after="checkpoint of epoch 1 is safe", kill_with=number)
     if number == signal.SIGTERM:
-        assert code == ExitCode.INTERRUPTED, said
-        message = first.message()
+        assert code == ExitCode.INTERRUPTED, said(first)
+        message = last_words(first)
         assert message.reason is Reason.INTERRUPTED
         assert message.checkpoint is not None
         assert (message.checkpoint.epoch, message.checkpoint.step) > (1, 0)
     else:
         assert code == -signal.SIGKILL
-    _, message = finish(pod(tmp_path, "second"), document(out, data, 2))
+    assert forked(second, document(out, data, 2)) == ExitCode.SUCCESS, said(second)
+    message = last_words(second)
     assert message.resumed_from_epoch is not None
     assert 1 <= message.resumed_from_epoch < EPOCHS
     assert rows(out) == rows(uninterrupted)

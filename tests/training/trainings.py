@@ -170,7 +170,14 @@ def differences(one: Any, other: Any, where: str = "") -> list[str]:
     return [] if one == other else [f"{where}: {one} or {other}"]
 
 
-def forked(folder: Path, document: RunDocument, processes: int | None = None, *, kill_after: str = "") -> int:
+def forked(
+    folder: Path,
+    document: RunDocument,
+    processes: int | None = None,
+    *,
+    kill_after: str = "",
+    kill_with: signal.Signals = signal.SIGKILL,
+) -> int:
     """Run an attempt in a process of its own, made from this one, which has imported already what takes seconds.
 
     Args:
@@ -178,6 +185,7 @@ def forked(folder: Path, document: RunDocument, processes: int | None = None, *,
         document: the run.
         processes: in how many it is trained.
         kill_after: kill it once its log says so.
+        kill_with: by this signal.
 
     Returns:
         Its exit code; negative, the signal that ended it.
@@ -202,5 +210,5 @@ def forked(folder: Path, document: RunDocument, processes: int | None = None, *,
         for line in log:
             said.write(line)
             if kill_after and kill_after in line:
-                os.kill(child, signal.SIGKILL)
+                os.kill(child, kill_with)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
