@@ -80,7 +80,7 @@ class Lane:
         """What a run that is over has left behind, in S3 too where a real trainer has worked."""
         if self.workshop is None or not self.witness.run(run):
             return trace(self.witness, run)
-        stored = await asyncio.to_thread(self.workshop.left, self.witness, run)
+        stored = await self.workshop.left(self.witness, run)
         in_s3 = {"s3": stored.listing()} if stored.objects else {}
         return {**trace(self.witness, run, stored.digests()), **in_s3}
 

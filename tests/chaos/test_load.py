@@ -77,7 +77,7 @@ async def ends_right(lane: Lane, run: DrawnRun) -> None:
         # The write that it was for never came.
         lane.proxy.faults.remove(fault)
     if run.life.trained and lane.workshop is not None:
-        stored = await asyncio.to_thread(lane.workshop.left, lane.witness, run.name)
+        stored = await lane.workshop.left(lane.witness, run.name)
         assert stored.is_whole()
     if run.phase is not None:
         await asyncio.to_thread(lane.view.delete, run.name)

@@ -54,12 +54,14 @@ class Workshop:
             "artifacts__s3": {"uri": f"s3://{_MODELS}/", **place},
         }
 
-    def left(self, witness: Witness, run: str) -> Left:
+    async def left(self, witness: Witness, run: str) -> Left:
         """What a run has left in the store."""
         uid = witness.run(run)["metadata"]["uid"]
-        root = f"{RunLayout('', witness.namespace, run, uid).root}/"
-        objects = {key.removeprefix(root): self._read(key) for key in self.store.keys(_MODELS, root)}
+        objects = await asyncio.to_thread(self._below, f"{RunLayout('', witness.namespace, run, uid).root}/")
         return Left(objects, names(witness, run))
+
+    def _below(self, root: str) -> dict[str, bytes]:
+        return {key.removeprefix(root): self._read(key) for key in self.store.keys(_MODELS, root)}
 
     def _read(self, key: str) -> bytes:
         return self.store.client().get_object(Bucket=_MODELS, Key=key)["Body"].read()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,7 +21,10 @@ _ENDED = ("Complete", "Failed", "SuccessCriteriaMet", "FailureTarget")
 
 
 class Witness:
-    """What is in a namespace now, by watches of its own."""
+    """What is in a namespace now, by watches of its own.
+
+    To be asked in its event loop alone: a thread beside it would read what the watches are changing.
+    """
 
     def __init__(self, plane: BareControlPlane, namespace: str) -> None:
         self._ever: dict[str, dict[str, Object]] = {}
@@ -53,7 +56,7 @@ class Witness:
 
     def run(self, name: str) -> Object:
         """A run; empty where there is none."""
-        runs = self._known.get("trainingruns", {}).values()
+        runs = _held(self._known, "trainingruns")
         return next((run for run in runs if run["metadata"]["name"] == name), {})
 
     def status(self, name: str) -> Object:
@@ -113,8 +116,7 @@ class Witness:
             await self.change(0.5)
 
     def _children(self, among: dict[str, dict[str, Object]], plural: str, run: str) -> list[Object]:
-        all_runs = among.get(plural, {}).values()
-        found = [child for child in all_runs if child["metadata"].get("labels", {}).get(RUN_LABEL) == run]
+        found = [child for child in _held(among, plural) if child["metadata"].get("labels", {}).get(RUN_LABEL) == run]
         return sorted(found, key=attempt_of)
 
     async def _watch(self, path: str) -> None:
@@ -147,3 +149,9 @@ class Witness:
             # Job was deleted by somebody who let it live on belongs to none any more.
             for owner in metadata.get("ownerReferences", ()):
                 self._free[owner["uid"]] = min(version, self._free.get(owner["uid"], version))
+
+
+def _held(among: dict[str, dict[str, Object]], plural: str) -> Iterable[Object]:
+    """What is held of a kind; RuntimeError in a thread, which sees a dictionary that grows while it goes through it."""
+    asyncio.get_running_loop()
+    return among.get(plural, {}).values()
