@@ -21,6 +21,7 @@ KINDS = ("trainingruns", "jobs", "pods")
 RUN = f"{SMOOTH.name}-1"
 _UNTIL_WATCHES_ARE_OPEN = 1.0
 _A_WHILE = 2.0
+_LONG_ENOUGH_TO_GIVE_UP = 13.0
 
 
 async def lives_through(
@@ -80,7 +81,10 @@ async def test_a_new_operator_is_shown_for_a_while_what_was(smooth: Recording, o
 
 
 async def test_what_the_trainer_said_is_waited_for_where_its_pod_is_seen_late(open_lane: OpenLane) -> None:
-    """The Job alone told the end, and of the exit code only: a data set without pictures became a wrong spec."""
+    """The Job alone told the end, and of the exit code only: a data set without pictures became a wrong spec.
+
+    Later than a pod is waited for that may be gone: what is listed is known to be older than the Job's end.
+    """
     async with open_lane() as lane:
         await _ready(lane, {})
         lane.proxy.faults.append(Stale("pods"))
@@ -97,7 +101,7 @@ async def test_what_the_trainer_said_is_waited_for_where_its_pod_is_seen_late(op
         said = TerminationMessage(reason=Reason.DATASET_EMPTY, message="no pictures", attempt=1, epoch=0)
         message = said.model_dump_json(by_alias=True, exclude_none=True)
         await asyncio.to_thread(partial(set_terminated, *place, exit_code=10, message=message))
-        await asyncio.sleep(_A_WHILE)
+        await asyncio.sleep(_LONG_ENOUGH_TO_GIVE_UP)
         lane.proxy.faults.remove(Stale("pods"))
         await lane.witness.until(lambda: "endedAt" in _attempt(lane), "its end is known", 60)
 

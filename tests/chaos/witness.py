@@ -97,10 +97,9 @@ class Witness:
 
     async def change(self, seconds: float) -> None:
         """Return when something has changed, or after `seconds`."""
-        broken = next((task for task in self._tasks if task.done()), None)
-        if broken is not None:
-            broken.result()
-            raise ConnectionError("a watch of the witness has ended")
+        for task in self._tasks:
+            if task.done():
+                task.result()
         try:
             async with asyncio.timeout(seconds), self._changed:
                 await self._changed.wait()
@@ -120,20 +119,29 @@ class Witness:
         return sorted(found, key=attempt_of)
 
     async def _watch(self, path: str) -> None:
-        plural = path.rpartition("/")[2]
-        async with self._session.get(f"{self._plane.url}{path}?watch=true", raise_for_status=True) as answer:
-            async for line in lines(answer):
-                event = json.loads(line)
-                seen = event["object"]
-                known = self._known.setdefault(plural, {})
-                self._ever.setdefault(plural, {})[seen["metadata"]["uid"]] = seen
-                if event["type"] == "DELETED":
-                    known.pop(seen["metadata"]["uid"], None)
-                else:
-                    known[seen["metadata"]["uid"]] = seen
-                self._note(plural, event["type"], seen)
-                async with self._changed:
-                    self._changed.notify_all()
+        """Go on where a watch has ended: the API server cuts off whoever is too slow for it."""
+        since: dict[str, str] = {}
+        while True:
+            query = {"watch": "true", **since}
+            async with self._session.get(f"{self._plane.url}{path}", params=query, raise_for_status=True) as answer:
+                async for line in lines(answer):
+                    event = json.loads(line)
+                    seen = event["object"]
+                    assert event["type"] != "ERROR", seen
+                    since = {"resourceVersion": seen["metadata"]["resourceVersion"]}
+                    await self._take_in(path.rpartition("/")[2], event["type"], seen)
+
+    async def _take_in(self, plural: str, kind: str, seen: Object) -> None:
+        uid = seen["metadata"]["uid"]
+        known = self._known.setdefault(plural, {})
+        self._ever.setdefault(plural, {})[uid] = seen
+        if kind == "DELETED":
+            known.pop(uid, None)
+        else:
+            known[uid] = seen
+        self._note(plural, kind, seen)
+        async with self._changed:
+            self._changed.notify_all()
 
     def _note(self, plural: str, kind: str, seen: Object) -> None:
         metadata, state = seen["metadata"], seen.get("status") or {}

@@ -11,8 +11,9 @@ import aiohttp
 from pydantic_core import from_json, to_json
 
 from modelyard_operator.kube.access import Access
-from modelyard_operator.kube.errors import ExpiredError, api_error
+from modelyard_operator.kube.errors import ConflictError, ExpiredError, api_error
 from modelyard_operator.kube.rate import TokenBucket
+from modelyard_operator.kube.resource_version import is_newer
 
 JsonObject = dict[str, Any]
 
@@ -93,8 +94,14 @@ class KubeClient:
         """Delete an object under the DeleteOptions `body`."""
         return await self.request("DELETE", path, body=body)
 
-    async def list(self, path: str, selector: str | None = None) -> AsyncIterator[JsonObject]:
-        """Every item of a list, page by page. A list that outlives its pages' token is begun again."""
+    async def list(
+        self, path: str, selector: str | None = None, not_before: str | None = None
+    ) -> AsyncIterator[JsonObject]:
+        """Every item of a list, page by page. A list that outlives its pages' token is begun again.
+
+        Raises:
+            ConflictError: it shows what was there before version `not_before`.
+        """
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         token = ""
         while True:
@@ -105,6 +112,9 @@ class KubeClient:
                     raise
                 token = ""
                 continue
+            version = page["metadata"]["resourceVersion"]
+            if not_before is not None and is_newer(not_before, version):
+                raise ConflictError(409, "Conflict", f"{path} is listed as of {version}, which is before {not_before}")
             for item in page["items"]:
                 yield item
             token = page["metadata"].get("continue", "")

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 
 from modelyard_operator.domain.observed import Observed, ObservedJob, ObservedPod, ObservedReport, ObservedRun, RunKey
 from modelyard_operator.kube.parse import ParseError
+from modelyard_operator.kube.resource_version import is_newer
 from modelyard_operator.kube.stored_run import StoredRun
-from modelyard_operator.reconcile.versions import LastVersions, is_newer
+from modelyard_operator.reconcile.versions import LastVersions
 
 JobKey = tuple[str, str]
 Versioned = StoredRun | ObservedJob | ObservedPod

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from modelyard_api.status import TrainingRunStatus
 
 from modelyard_operator.domain.decide import decide
 from modelyard_operator.domain.decision import CreateJob
 from modelyard_operator.domain.names import RUN_UID_LABEL
-from modelyard_operator.domain.observed import Observed, ObservedRun, Refusal, RunKey
+from modelyard_operator.domain.observed import Observed, ObservedJob, ObservedRun, Refusal, RunKey
 from modelyard_operator.domain.settings import RunSettings
 from modelyard_operator.kube import paths
 from modelyard_operator.kube.client import KubeClient
@@ -26,6 +26,7 @@ from modelyard_operator.reconcile.reports import ReportStore
 from modelyard_operator.reconcile.status_writer import StatusWriter
 
 _log = logging.getLogger(__name__)
+_LISTS_LAG_AT_MOST = timedelta(minutes=2)
 
 
 class NotLeadingError(Exception):
@@ -149,7 +150,11 @@ class Reconciler:
         self._cache.store_run(store_run(raw))
 
     async def _gather(self, run: ObservedRun) -> Observed:
-        """What the cache knows; where that would mean an end, what the API server knows."""
+        """What the cache knows; where that would mean an end, what the API server knows.
+
+        Raises:
+            ConflictError: its pods are listed as they were before the end, which what the trainer said is not in.
+        """
         observed = self._observe(run)
         attempt = run.status.attempts[-1] if run.status.attempts else None
         if attempt is None or attempt.ended_at is not None or attempt.job_uid is None:
@@ -161,7 +166,7 @@ class Reconciler:
             return observed
         if job is None:
             await self._look_for_job(run, attempt.job_name)
-        await self._look_for_pods(run)
+        await self._look_for_pods(run, _not_before(job))
         return self._observe(run)
 
     def _observe(self, run: ObservedRun) -> Observed:
@@ -176,10 +181,20 @@ class Reconciler:
         except NotFoundError:
             return
 
-    async def _look_for_pods(self, run: ObservedRun) -> None:
-        async for raw in self._client.list(paths.pods(run.key.namespace), f"{RUN_UID_LABEL}={run.uid}"):
+    async def _look_for_pods(self, run: ObservedRun, not_before: str | None) -> None:
+        async for raw in self._client.list(paths.pods(run.key.namespace), f"{RUN_UID_LABEL}={run.uid}", not_before):
             self._cache.store_pod(parse_pod(raw))
 
     def _require_leadership(self) -> None:
         if not self._is_leader():
             raise NotLeadingError("this replica does not lead")
+
+
+def _not_before(job: ObservedJob | None) -> str | None:
+    """The version of a Job that has lately ended: its pod had ended before, which a list of then has to show.
+
+    Only for a while, should Jobs and pods be kept in two etcds, which count for themselves.
+    """
+    if job is None or job.outcome_at is None or datetime.now(UTC) > job.outcome_at + _LISTS_LAG_AT_MOST:
+        return None
+    return job.resource_version

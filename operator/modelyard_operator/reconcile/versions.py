@@ -5,13 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from modelyard_operator.kube.resource_version import is_newer
+
 _RETOLD_WITHIN = 300.0
 """Seconds for which what was dropped may be told of again: longer than a watch is silent before it is begun anew."""
-
-
-def is_newer(version: str, than: str) -> bool:
-    """Whether a resource version is later than another of the same kind, as Kubernetes 1.35 and later promise."""
-    return int(version) > int(than)
 
 
 class LastVersions:

@@ -24,7 +24,7 @@ from tests.unit.operator_.world import NOON, SETTINGS, a_run
 class Silent:
     """An API server with nothing in it."""
 
-    async def list(self, path: str, selector: str | None = None) -> Any:
+    async def list(self, path: str, selector: str | None = None, not_before: str | None = None) -> Any:
         nothing: tuple[Any, ...] = ()
         for item in nothing:
             yield item
