@@ -18,7 +18,9 @@ from modelyard_cluster.load import load
 
 from tests.e2e.closed_network import ClosedNetwork, closed
 from tests.e2e.datasets import small
+from tests.e2e.long_training import Begun, begin
 from tests.e2e.node import Node
+from tests.e2e.shared_cpus import share_cpus
 from tests.e2e.training_runs import SMALL
 from tests.e2e.yard import CLUSTER, Yard, yard_up
 
@@ -68,7 +70,22 @@ def trainer_image(yard: Yard, closed_network: ClosedNetwork, request: pytest.Fix
     with _shown(request):
         image = images.build(yard.cluster.engine, images.TRAINER)
         load(yard.cluster, image, yard.cluster.workers())
+    share_cpus(yard, image)
     return image
+
+
+@pytest.fixture(scope="session")
+def long_training(yard: Yard, trainer_image: str, tmp_path_factory: pytest.TempPathFactory) -> Begun:
+    """The longest training, begun."""
+    return begin(yard, trainer_image, tmp_path_factory.mktemp("digits") / "v1")
+
+
+@pytest.fixture(autouse=True)
+def _the_longest_begins_early(request: pytest.FixtureRequest) -> None:
+    """Beside every story that leaves node, operator and network alone, if it is among what is tested."""
+    wanted = any("trained" in item.fixturenames for item in request.session.items if isinstance(item, pytest.Function))
+    if wanted and not request.node.get_closest_marker("disturbing"):
+        request.getfixturevalue("long_training")
 
 
 @pytest.fixture(autouse=True)
@@ -81,8 +98,12 @@ def _nothing_else_is_tried(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The real training comes last: whoever waits for it should know the rest already."""
-    items.sort(key=lambda item: item.get_closest_marker("training") is not None)
+    """First what disturbs all others, then what the longest training may run beside, the real trainings last."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    return 0 if item.get_closest_marker("disturbing") else 2 if item.get_closest_marker("training") else 1
 
 
 @contextmanager

@@ -52,6 +52,13 @@ class Kubectl:
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
         return self("apply", "-f", "-", stdin=text)
 
+    def dry_run(self, manifest: Object) -> Object:
+        """The object as the API server would keep it."""
+        kept: Object = json.loads(
+            self("create", "--dry-run=server", "--output=json", "-f", "-", stdin=json.dumps(manifest))
+        )
+        return kept
+
     def get(self, kind: str, name: str) -> Object:
         """One object."""
         found: Object = json.loads(self("get", kind, name, "-o", "json"))

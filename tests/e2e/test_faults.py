@@ -11,7 +11,7 @@ from tests.e2e.node import Node
 from tests.e2e.nothing_lost import assert_nothing_lost
 from tests.e2e.yard import Yard
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.disturbing]
 
 LONG = 40
 """Epochs of a second: more than any of these faults lasts."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.closed_network import closed
 from tests.e2e.node import Node
 from tests.e2e.other_pods import other_pod
 from tests.e2e.yard import Yard
+
+pytestmark = pytest.mark.disturbing
 
 _CALL = "import socket, sys; socket.create_connection(('kubernetes.default.svc', 443), timeout=10)"
 

@@ -14,7 +14,7 @@ from tests.e2e.node import Node
 from tests.e2e.nothing_lost import assert_nothing_lost
 from tests.e2e.yard import GPUS, Yard
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.disturbing]
 
 _EPOCHS = 150
 """Of a second: a minute passes before the API server gives the node up, and two trainers train after that."""

@@ -13,6 +13,8 @@ from tests.e2e.node import place_of
 from tests.e2e.nothing_lost import assert_nothing_lost
 from tests.e2e.yard import Yard
 
+pytestmark = pytest.mark.disturbing
+
 
 def test_an_operator_killed_midway_loses_nothing(yard: Yard) -> None:
     """The leader is killed while a run trains: its standby goes on within 15 s, and neither epoch nor file is lost."""

@@ -7,6 +7,8 @@ from modelyard_cluster.install import install
 
 from tests.e2e.yard import OPERATOR_VALUES, Yard
 
+pytestmark = pytest.mark.disturbing
+
 
 def test_helm_upgrade_loses_no_live_run(yard: Yard) -> None:
     """An upgrade that replaces the operator's pod leaves a live run its pod, and the run completes in one attempt."""
