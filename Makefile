@@ -89,7 +89,7 @@ LONG_SHARE := 8
 e2e: setup
 	$(RUN)/pytest tests/e2e --long-share $(LONG_SHARE)
 
-.PHONY: format generate lock bench bench-train
+.PHONY: format generate lock bench bench-train bench-images
 format: setup ## Bring the code into shape
 	$(RUN)/ruff check --fix-only -q $(SOURCES)
 	$(RUN)/ruff format $(SOURCES)
