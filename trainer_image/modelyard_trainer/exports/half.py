@@ -18,6 +18,7 @@ def in_half(graph: onnx.ModelProto, stays_float: Callable[[str], bool]) -> onnx.
     from onnxruntime.transformers.float16 import convert_float_to_float16  # noqa: PLC0415 - seconds
     from onnxruntime.transformers.onnx_model import OnnxModel  # noqa: PLC0415
 
+    _without_idle_casts(graph)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of each weight that is nearer to 0 than fp16 can be
         half: onnx.ModelProto = convert_float_to_float16(
@@ -26,6 +27,16 @@ def in_half(graph: onnx.ModelProto, stays_float: Callable[[str], bool]) -> onnx.
     _straighten(half)
     OnnxModel(half).topological_sort()  # casts were appended, and ONNX wants nodes in the order of their computation
     return half
+
+
+def _without_idle_casts(graph: onnx.ModelProto) -> None:
+    """Casts of fp32 to fp32, such as `.float()` leaves in a trace: the converter would take them for its own."""
+    known = onnx.shape_inference.infer_shapes(graph).graph
+    kinds = {each.name: each.type.tensor_type.elem_type for each in (*known.input, *known.value_info)}
+    for node in graph.graph.node:
+        if _casts_to(node, onnx.TensorProto.FLOAT) and kinds.get(node.input[0]) == onnx.TensorProto.FLOAT:
+            node.op_type = "Identity"
+            del node.attribute[:]
 
 
 def _straighten(graph: onnx.ModelProto) -> None:
