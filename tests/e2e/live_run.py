@@ -58,11 +58,13 @@ class LiveRun:
         """Wait until so many epochs are done."""
         return self.until(f"epoch {epoch}", lambda status: epochs_done(status) >= epoch, seconds)
 
-    def until_checkpoint(self, epoch: int) -> Object:
+    def until_checkpoint(self, epoch: int, seconds: float = PATIENCE) -> Object:
         """Wait until a checkpoint of so many epochs is safe."""
-        return self.until(
-            f"a checkpoint of epoch {epoch}", lambda status: status.get("checkpoint", {}).get("epoch", 0) >= epoch
-        )
+
+        def is_safe(status: Object) -> bool:
+            return bool(status.get("checkpoint", {}).get("epoch", 0) >= epoch)
+
+        return self.until(f"a checkpoint of epoch {epoch}", is_safe, seconds)
 
     def condition(self, kind: str) -> Object:
         """One of its conditions."""

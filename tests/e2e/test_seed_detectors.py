@@ -11,25 +11,32 @@ from modelyard_cluster.cache import REPOSITORY
 
 from examples.digits.make_dataset import NAMES, make
 from examples.digits.make_layouts import as_coco, as_split
+from tests.e2e.nothing_lost import assert_nothing_lost
 from tests.e2e.training_runs import example
 from tests.e2e.yard import Yard
 
 pytestmark = pytest.mark.training
 
-EPOCHS = 2
+EPOCHS = {"trackie": 2, "watchme-yolo": 2, "watchme-yolo-advanced": 8}
+KILLED = "watchme-yolo-advanced"
+"""As if its node had gone, once its first checkpoint is safe."""
 
 
 def test_the_detectors_of_the_seeds_are_trained_on_data_as_their_users_keep_it(
     yard: Yard, trainer_image: str, tmp_path: Path
 ) -> None:
-    """Applied as they are but for fewer epochs; what cannot be made here is skipped with a sentence."""
+    """Applied as they are but for fewer epochs; what cannot be made here is skipped with a sentence.
+
+    One that is killed in the midst of it goes on from where it was.
+    """
     make(tmp_path / "digits", images=60, size=96)
     as_coco(tmp_path / "digits", tmp_path / "coco")
     as_split(tmp_path / "digits", tmp_path / "split")
     data = {"trackie": "coco", "watchme-yolo": "split", "watchme-yolo-advanced": "split"}
     stories = {
         name: example(f"{name}-here", REPOSITORY / "examples" / f"{name}-small.yaml")
-        .for_epochs(EPOCHS)
+        .for_epochs(EPOCHS[name])
+        .having({"everyEpochs": 1}, "checkpoints")
         .having(trainer_image, "resources", "image")
         for name in data
     }
@@ -37,9 +44,15 @@ def test_the_detectors_of_the_seeds_are_trained_on_data_as_their_users_keep_it(
     for layout, uri in uris.items():
         yard.store.upload(tmp_path / layout, uri)
 
-    for run, (name, layout) in zip(yard.start(*stories.values()), data.items(), strict=True):
-        status = run.wait("Complete", 900)
-        assert (status["progress"]["epoch"], status["dataset"]["classes"]) == (EPOCHS, 10)
+    runs = dict(zip(stories, yard.start(*stories.values()), strict=True))
+    runs[KILLED].until_checkpoint(1, seconds=600)
+    runs[KILLED].kill_container()
+
+    for name, layout in data.items():
+        status = runs[name].wait("Complete", 900)
+        assert_nothing_lost(yard, runs[name], status, attempts=2 if name == KILLED else 1, epochs=EPOCHS[name])
+        assert (status["attempts"][-1].get("resumedFromEpoch", 0) > 0) is (name == KILLED)
+        assert status["dataset"]["classes"] == 10
         pictures = (status["dataset"]["trainingImages"], status["dataset"]["validationImages"])
         assert pictures == ((48, 12) if layout == "coco" else (36, 12))
         folder = tmp_path / name
