@@ -30,6 +30,13 @@ SETTINGS = (
     *(f"training.epochs={IN_FLOATS}", f"training.quantization={{epochs: {IN_8_BITS}}}"),
     *("training.schedule.warmupEpochs=1", "training.evaluateEvery=1", f"export=[{EXPORTS}]"),
 )
+SMALL = {
+    "face-id": (
+        *("training.imageSize=32", "training.batchSize=16", "model.architecture=test_resnet"),
+        "faceId.heldOutIdentities=null",
+    ),
+    "reid": ("reid.height=32", "reid.width=16"),
+}
 
 
 @pytest.fixture(scope="module", params=["face-id", "reid"])
@@ -44,12 +51,9 @@ def results(task: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp(task)
     if task == "face-id":
         make_identities.make(root / "data", identities=24, pictures=10, size=32)
-        small = ("training.imageSize=32", "training.batchSize=16", "model.architecture=test_resnet")
-        small += ("faceId.heldOutIdentities=null",)
     else:
         make_sightings.make(root / "data", individuals=16, height=32)
-        small = ("reid.height=32", "reid.width=16")
-    return train_offline(root, EXAMPLES / f"{task}.yaml", root / "data", *SETTINGS, *small)
+    return train_offline(root, EXAMPLES / f"{task}.yaml", root / "data", *SETTINGS, *SMALL[task])
 
 
 @pytest.fixture(scope="module")
