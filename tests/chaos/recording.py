@@ -37,7 +37,15 @@ async def record(lane: Lane, lives: Iterable[Life]) -> dict[str, Recording]:
         for life in lives:
             together.create_task(lane.live(_name(life), life))
     await _quiet(lane)
+    for life in lives:
+        await _collected(lane, _name(life))
     return {life.name: await _of(lane, life) for life in lives}
+
+
+async def _collected(lane: Lane, run: str) -> None:
+    """Return once nothing is left of a run that is gone: for that nobody writes, and a busy machine takes a while."""
+    seen = lane.witness
+    await seen.until(lambda: seen.run(run) or not seen.jobs(run), f"the Jobs of {run} are gone with it", 120)
 
 
 async def _of(lane: Lane, life: Life) -> Recording:
