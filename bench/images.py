@@ -78,7 +78,7 @@ def _measure(docker: Engine, recipe: Recipe, changed: str) -> Measured:
     with images.scratch_folder() as folder:
         _copy(recipe, folder)
         (source,) = folder.glob(f"*/{changed}")
-        source.write_text(source.read_text() + "# changed\n")
+        source.write_text(f"{source.read_text()}# changed at {time.time_ns()}\n")
         base = images.base_image(docker)
         images.build_in(docker, folder, recipe.dockerfile, _CHANGED, target=recipe.target, BASE_IMAGE=base)
     rebuilt = time.monotonic() - begin
