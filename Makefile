@@ -152,3 +152,6 @@ bench: setup ## Measure against the peers: latency, throughput, memory
 
 bench-train: setup ## Measure each task beside the library that one would use instead: metric, seconds, pictures a second
 	$(RUN)/python -m bench.training
+
+bench-images: setup ## Measure the images: size, what a change of the code costs, how long a container takes to start
+	$(RUN)/python -m bench.images

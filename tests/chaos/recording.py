@@ -43,7 +43,7 @@ async def record(lane: Lane, lives: Iterable[Life]) -> dict[str, Recording]:
 
 
 async def _collected(lane: Lane, run: str) -> None:
-    """Return once nothing is left of a run that is gone: for that nobody writes, and a busy machine takes a while."""
+    """Return once the Jobs of a run that is gone are, too: it takes a while, and the operator writes nothing for it."""
     seen = lane.witness
     await seen.until(lambda: seen.run(run) or not seen.jobs(run), f"the Jobs of {run} are gone with it", 120)
 

@@ -101,11 +101,21 @@ async def test_what_the_trainer_said_is_waited_for_where_its_pod_is_seen_late(op
         said = TerminationMessage(reason=Reason.DATASET_EMPTY, message="no pictures", attempt=1, epoch=0)
         message = said.model_dump_json(by_alias=True, exclude_none=True)
         await asyncio.to_thread(partial(set_terminated, *place, exit_code=10, message=message))
+        await lane.witness.until(lambda: _has_failed(lane), "its Job has failed")
         await asyncio.sleep(_LONG_ENOUGH_TO_GIVE_UP)
+        assert "endedAt" not in _attempt(lane)
+        assert {Stale("pods"), Hide("pods")} <= set(lane.proxy.happened)
         lane.proxy.faults.remove(Stale("pods"))
         await lane.witness.until(lambda: "endedAt" in _attempt(lane), "its end is known", 60)
 
         assert (_attempt(lane)["reason"], _attempt(lane)["message"]) == (Reason.DATASET_EMPTY, "no pictures")
+
+
+def _has_failed(lane: Lane) -> bool:
+    (job,) = lane.witness.jobs(RUN)
+    return any(
+        (one["type"], one["status"]) == ("Failed", "True") for one in job.get("status", {}).get("conditions", ())
+    )
 
 
 def _attempt(lane: Lane) -> Object:

@@ -7,20 +7,28 @@ cluster's administrator who would rather share does it as it is done here, by a 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.e2e.kubectl import Object
 from tests.e2e.other_pods import RESTRICTED, pod
 from tests.e2e.yard import NAMESPACE, Yard
 
-REQUEST = "50m"
-"""Less than any quick run asks for, so that these come first where there is not enough for all."""
+REQUESTS = {"cpu": "50m", "memory": "512Mi"}
+"""Less CPU than any quick run asks for, so that these come first where there is not enough for all."""
 _NAME = "modelyard-tests-share-cpus"
 _GROUP = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": _NAME}}
-_CPU_REQUEST = "/spec/containers/0/resources/requests/cpu"
+_KINDS = ("mutatingadmissionpolicybindings", "mutatingadmissionpolicies")
+_PATH = "/spec/containers/0/resources/requests"
 
 
-def share_cpus(yard: Yard, image: str) -> None:
-    """Have pods with `image`, or one derived from it for tests, request little CPU; their limits stay as they are."""
+@contextmanager
+def shared_cpus(yard: Yard, image: str) -> Iterator[None]:
+    """Pods with `image`, or one derived from it for tests, request little in the block; their limits stay."""
+    changes = ", ".join(
+        f"JSONPatch{{op: 'replace', path: '{_PATH}/{name}', value: '{amount}'}}" for name, amount in REQUESTS.items()
+    )
+    _forget(yard)
     yard.kubectl.apply(
         {
             **_GROUP,
@@ -35,20 +43,24 @@ def share_cpus(yard: Yard, image: str) -> None:
                 "matchConditions": [{"name": "trains-for-real", "expression": _has_image_like(image)}],
                 "failurePolicy": "Fail",
                 "reinvocationPolicy": "Never",
-                "mutations": [
-                    {
-                        "patchType": "JSONPatch",
-                        "jsonPatch": {
-                            "expression": f"[JSONPatch{{op: 'replace', path: '{_CPU_REQUEST}', value: '{REQUEST}'}}]"
-                        },
-                    }
-                ],
+                "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": f"[{changes}]"}}],
             },
         },
         {**_GROUP, "kind": "MutatingAdmissionPolicyBinding", "spec": {"policyName": _NAME}},
     )
+    _await(yard, image, REQUESTS["cpu"])
+    yield
+    _forget(yard)
+
+
+def _forget(yard: Yard) -> None:
+    for kind in _KINDS:
+        yard.kubectl("delete", kind, _NAME, "--ignore-not-found")
+
+
+def _await(yard: Yard, image: str, request: str) -> None:
     deadline = time.monotonic() + 60
-    while _request_of_a(yard, image) != REQUEST:
+    while _request_of_a(yard, image) != request:
         assert time.monotonic() < deadline, "pods do not share CPUs 60 s after the policy was made"
         time.sleep(0.5)
 

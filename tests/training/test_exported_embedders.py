@@ -30,6 +30,8 @@ SETTINGS = (
     *(f"training.epochs={IN_FLOATS}", f"training.quantization={{epochs: {IN_8_BITS}}}"),
     *("training.schedule.warmupEpochs=1", "training.evaluateEvery=1", f"export=[{EXPORTS}]"),
 )
+SIZES = {"face-id": (32, 32), "reid": (32, 16)}
+"""Height and width of the pictures."""
 SMALL = {
     "face-id": (
         *("training.imageSize=32", "training.batchSize=16", "model.architecture=test_resnet"),
@@ -67,9 +69,11 @@ def test_each_file_is_judged_by_whom_its_embeddings_find(task: str, results: Pat
     metric = {"face-id": "top1", "reid": "mAP"}[task]
     for each in exports.values():
         judged = each["metric"]
-        assert (judged["name"], judged["pictures"] > 0) == (metric, True)
+        assert (judged["name"], judged["pictures"]) == (metric, exports["best.onnx"]["metric"]["pictures"])
         assert judged["inPyTorch"] == pytest.approx(record["metrics"][metric], abs=1e-6)
+        assert (each["tolerance"] is None) is (each["precision"] == "int8")
         assert each["tolerance"] is None or each["largestDifference"] <= each["tolerance"]
+    assert exports["best.onnx"]["metric"]["pictures"] >= 32
     assert exports["best.onnx"]["metric"]["drop"] == pytest.approx(0, abs=1e-6)
     assert abs(exports["best-fp16.onnx"]["metric"]["drop"]) < 0.05
     aware = exports["best-int8-qat.onnx"]
@@ -93,13 +97,17 @@ def test_what_is_in_8_bits_computes_in_them(results: Path, record: Any) -> None:
     assert trained["best-int8-qat.onnx"] > 5
 
 
-def test_every_file_embeds_with_numpy_alone(results: Path) -> None:
+def test_every_file_embeds_with_numpy_alone(task: str, results: Path) -> None:
     for name in FILES[:4]:
         session = onnxruntime.InferenceSession(results / name)
         (images,) = session.get_inputs()
-        height, width = images.shape[2:]
-        pictures = np.random.default_rng(0).random((1, 3, height, width), np.float32)
+        batch = 3 if name == "best.onnx" else 1  # it alone is dynamic
+        pictures = np.random.default_rng(0).random((batch, 3, *SIZES[task]), np.float32)
         (embeddings,) = session.run(None, {images.name: pictures})
-        assert embeddings.shape[0] == 1
-        assert np.isfinite(embeddings).all()
-        assert np.abs(embeddings).sum() > 0
+        lengths = np.linalg.norm(embeddings, axis=1)
+        assert lengths.shape == (batch,)
+        assert np.isfinite(lengths).all()
+        if task == "face-id":
+            assert np.abs(lengths - 1).max() < 1e-3
+        else:
+            assert lengths.min() > 0

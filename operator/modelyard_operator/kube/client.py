@@ -11,7 +11,7 @@ import aiohttp
 from pydantic_core import from_json, to_json
 
 from modelyard_operator.kube.access import Access
-from modelyard_operator.kube.errors import ConflictError, ExpiredError, api_error
+from modelyard_operator.kube.errors import ExpiredError, StaleListError, api_error
 from modelyard_operator.kube.rate import TokenBucket
 from modelyard_operator.kube.resource_version import is_newer
 
@@ -100,7 +100,7 @@ class KubeClient:
         """Every item of a list, page by page. A list that outlives its pages' token is begun again.
 
         Raises:
-            ConflictError: it shows what was there before version `not_before`.
+            StaleListError: it shows what was there before version `not_before`.
         """
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         token = ""
@@ -114,7 +114,7 @@ class KubeClient:
                 continue
             version = page["metadata"]["resourceVersion"]
             if not_before is not None and is_newer(not_before, version):
-                raise ConflictError(409, "Conflict", f"{path} is listed as of {version}, which is before {not_before}")
+                raise StaleListError(f"{path} is listed as of {version}, which is before {not_before}")
             for item in page["items"]:
                 yield item
             token = page["metadata"].get("continue", "")

@@ -34,6 +34,10 @@ class ExpiredError(ApiError):
     """410: the resource version or continue token is too old."""
 
 
+class StaleListError(Exception):
+    """What was listed is older than what is known."""
+
+
 _CLASSES: dict[int, type[ApiError]] = {
     403: ForbiddenError,
     404: NotFoundError,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from modelyard_api.status import TrainingRunStatus
 
@@ -16,7 +17,7 @@ from modelyard_operator.domain.observed import Observed, ObservedJob, ObservedRu
 from modelyard_operator.domain.settings import RunSettings
 from modelyard_operator.kube import paths
 from modelyard_operator.kube.client import KubeClient
-from modelyard_operator.kube.errors import ConflictError, NotFoundError
+from modelyard_operator.kube.errors import ConflictError, NotFoundError, StaleListError
 from modelyard_operator.kube.parse import parse_job, parse_pod
 from modelyard_operator.kube.stored_run import StoredRun, store_run
 from modelyard_operator.reconcile.actions import ActionRunner, JobRefusedError
@@ -26,7 +27,10 @@ from modelyard_operator.reconcile.reports import ReportStore
 from modelyard_operator.reconcile.status_writer import StatusWriter
 
 _log = logging.getLogger(__name__)
-_LISTS_LAG_AT_MOST = timedelta(minutes=2)
+_LISTS_LAG_AT_MOST = 120.0
+"""Seconds for which a list that is too old is not believed. It stays so where pods have an etcd of their own, which
+counts for itself."""
+_BETWEEN_STALE_LISTS = 1.0
 
 
 class NotLeadingError(Exception):
@@ -57,11 +61,13 @@ class Reconciler:
         self._settings = settings
         self._is_leader = is_leader
         self._refusals: dict[RunKey, Refusal] = {}
+        self._stale_since: dict[RunKey, float] = {}
 
     def begin(self) -> None:
         """Lead from now on: what was heard while leading before says nothing about the time between."""
         self._reports.clear()
         self._refusals.clear()
+        self._stale_since.clear()
         self._settings = replace(self._settings, watching_since=datetime.now(UTC))
 
     async def reconcile(self, key: RunKey) -> float | None:
@@ -76,9 +82,14 @@ class Reconciler:
         if stored is None:
             self._writer.forget(key)
             self._refusals.pop(key, None)
+            self._stale_since.pop(key, None)
             return None
         run = stored.observed()
-        observed = await self._gather(run)
+        try:
+            observed = await self._gather(run)
+        except StaleListError as error:
+            _log.info("the pods of a run are listed again", extra={"run": str(key), "error": str(error)})
+            return _BETWEEN_STALE_LISTS
         decision = decide(observed, self._settings, datetime.now(UTC))
         waits = [decision.requeue_after.total_seconds()] if decision.requeue_after is not None else []
         written = False
@@ -153,7 +164,7 @@ class Reconciler:
         """What the cache knows; where that would mean an end, what the API server knows.
 
         Raises:
-            ConflictError: its pods are listed as they were before the end, which what the trainer said is not in.
+            StaleListError: the list of its pods is older than the end of its Job: what the trainer said is not in it.
         """
         observed = self._observe(run)
         attempt = run.status.attempts[-1] if run.status.attempts else None
@@ -166,7 +177,8 @@ class Reconciler:
             return observed
         if job is None:
             await self._look_for_job(run, attempt.job_name)
-        await self._look_for_pods(run, _not_before(job))
+            job = next((job for job in self._observe(run).jobs if job.name == attempt.job_name), None)
+        await self._look_for_pods(run, job)
         return self._observe(run)
 
     def _observe(self, run: ObservedRun) -> Observed:
@@ -181,20 +193,20 @@ class Reconciler:
         except NotFoundError:
             return
 
-    async def _look_for_pods(self, run: ObservedRun, not_before: str | None) -> None:
-        async for raw in self._client.list(paths.pods(run.key.namespace), f"{RUN_UID_LABEL}={run.uid}", not_before):
-            self._cache.store_pod(parse_pod(raw))
+    async def _look_for_pods(self, run: ObservedRun, job: ObservedJob | None) -> None:
+        """List them as of the end of `job` or later: its pod had ended before, which such a list has to show."""
+        since = self._stale_since.get(run.key)
+        believed = since is not None and time.monotonic() > since + _LISTS_LAG_AT_MOST
+        not_before = job.resource_version if job is not None and job.outcome is not None and not believed else None
+        try:
+            async for raw in self._client.list(paths.pods(run.key.namespace), f"{RUN_UID_LABEL}={run.uid}", not_before):
+                self._cache.store_pod(parse_pod(raw))
+        except StaleListError:
+            self._stale_since.setdefault(run.key, time.monotonic())
+            raise
+        if not believed:
+            self._stale_since.pop(run.key, None)
 
     def _require_leadership(self) -> None:
         if not self._is_leader():
             raise NotLeadingError("this replica does not lead")
-
-
-def _not_before(job: ObservedJob | None) -> str | None:
-    """The version of a Job that has lately ended: its pod had ended before, which a list of then has to show.
-
-    Only for a while, should Jobs and pods be kept in two etcds, which count for themselves.
-    """
-    if job is None or job.outcome_at is None or datetime.now(UTC) > job.outcome_at + _LISTS_LAG_AT_MOST:
-        return None
-    return job.resource_version

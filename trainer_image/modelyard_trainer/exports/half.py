@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
 import onnx
 
@@ -18,38 +19,29 @@ def in_half(graph: onnx.ModelProto, stays_float: Callable[[str], bool]) -> onnx.
     from onnxruntime.transformers.float16 import convert_float_to_float16  # noqa: PLC0415 - seconds
     from onnxruntime.transformers.onnx_model import OnnxModel  # noqa: PLC0415
 
-    _without_idle_casts(graph)
+    own = {node.name for node in graph.graph.node if node.op_type == "Cast"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of each weight that is nearer to 0 than fp16 can be
         half: onnx.ModelProto = convert_float_to_float16(
             graph, keep_io_types=True, node_block_list=[name for name in node_names(graph) if stays_float(name)]
         )
-    _straighten(half)
+    _straighten(half, own)
     OnnxModel(half).topological_sort()  # casts were appended, and ONNX wants nodes in the order of their computation
     return half
 
 
-def _without_idle_casts(graph: onnx.ModelProto) -> None:
-    """Casts of fp32 to fp32, such as `.float()` leaves in a trace: the converter would take them for its own."""
-    known = onnx.shape_inference.infer_shapes(graph).graph
-    kinds = {each.name: each.type.tensor_type.elem_type for each in (*known.input, *known.value_info)}
-    for node in graph.graph.node:
-        if _casts_to(node, onnx.TensorProto.FLOAT) and kinds.get(node.input[0]) == onnx.TensorProto.FLOAT:
-            node.op_type = "Identity"
-            del node.attribute[:]
-
-
-def _straighten(graph: onnx.ModelProto) -> None:
+def _straighten(graph: onnx.ModelProto, own: AbstractSet[str]) -> None:
     """Keep in fp32 what goes from one node that stays in fp32 to another.
 
     The converter rounds the output of each such node to fp16 and casts the input of each back, for every reader anew
-    and under one name.
+    and under one name. Casts that were in the network before, by their names in `own`, stay: what they take is no fp32.
     """
     nodes = graph.graph.node
-    rounded = {node.output[0]: node.input[0] for node in nodes if _casts_to(node, onnx.TensorProto.FLOAT16)}
+    added = [node for node in nodes if node.name not in own]
+    rounded = {node.output[0]: node.input[0] for node in added if _casts_to(node, onnx.TensorProto.FLOAT16)}
     whole = {
         node.output[0]: rounded[node.input[0]]
-        for node in nodes
+        for node in added
         if _casts_to(node, onnx.TensorProto.FLOAT) and node.input[0] in rounded
     }
     outputs = {output.name for output in graph.graph.output}
