@@ -51,6 +51,7 @@ class Reconciler:
         events: EventWriter,
         settings: RunSettings,
         is_leader: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._cache = cache
@@ -60,6 +61,7 @@ class Reconciler:
         self._events = events
         self._settings = settings
         self._is_leader = is_leader
+        self._clock = clock
         self._refusals: dict[RunKey, Refusal] = {}
         self._stale_since: dict[RunKey, float] = {}
 
@@ -196,13 +198,13 @@ class Reconciler:
     async def _look_for_pods(self, run: ObservedRun, job: ObservedJob | None) -> None:
         """List them as of the end of `job` or later: its pod had ended before, which such a list has to show."""
         since = self._stale_since.get(run.key)
-        believed = since is not None and time.monotonic() > since + _LISTS_LAG_AT_MOST
+        believed = since is not None and self._clock() > since + _LISTS_LAG_AT_MOST
         not_before = job.resource_version if job is not None and job.outcome is not None and not believed else None
         try:
             async for raw in self._client.list(paths.pods(run.key.namespace), f"{RUN_UID_LABEL}={run.uid}", not_before):
                 self._cache.store_pod(parse_pod(raw))
         except StaleListError:
-            self._stale_since.setdefault(run.key, time.monotonic())
+            self._stale_since.setdefault(run.key, self._clock())
             raise
         if not believed:
             self._stale_since.pop(run.key, None)

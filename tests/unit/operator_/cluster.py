@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any, cast
 
 from modelyard_api.status import TrainingRunStatus
@@ -39,7 +41,7 @@ class Cluster:
         self.jobs: list[str] = []
         self._version = 100
 
-    def reconciler(self) -> Reconciler:
+    def reconciler(self, clock: Callable[[], float] = time.monotonic) -> Reconciler:
         """One that leads, and knows of the run what stands in `cache`."""
 
         async def prepare(_: str) -> None:
@@ -55,6 +57,7 @@ class Cluster:
             events=EventWriter(client, "test", WorkQueue[RunKey]().calm),
             settings=SETTINGS,
             is_leader=lambda: True,
+            clock=clock,
         )
 
     async def apply(self, path: str, body: dict[str, Any], **_: Any) -> dict[str, Any]:
