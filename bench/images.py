@@ -23,19 +23,37 @@ from modelyard_cluster.images import Recipe
 from rich.console import Console
 from rich.table import Table
 
-_RECIPES = {images.OPERATOR: "modelyard_operator/app.py", images.TRAINER: "modelyard_trainer/run.py"}
-"""With the file, below the package's own folder, that is changed."""
-_IMPORTS = {
-    images.OPERATOR.name: {"all that it imports": "import modelyard_operator.app"},
-    images.TRAINER.name: {
-        "the story": "import modelyard_trainer.run",
-        "and torch": "import modelyard_trainer.run, torch",
-        "and a classifier's libraries": "import modelyard_trainer.run, torch, timm, onnxruntime",
-        "and a detector's": "import modelyard_trainer.run, torch, ultralytics.models.yolo, onnxruntime",
-    },
-}
 _TIMES = 5
 _CHANGED = "modelyard-bench:changed"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An image that is measured.
+
+    Attributes:
+        changed: the file of our code that is changed, below its package's folder.
+        programs: what its containers import, by name.
+    """
+
+    recipe: Recipe
+    changed: str
+    programs: dict[str, str]
+
+
+_SUBJECTS = (
+    Subject(images.OPERATOR, "modelyard_operator/app.py", {"all that it imports": "import modelyard_operator.app"}),
+    Subject(
+        images.TRAINER,
+        "modelyard_trainer/run.py",
+        {
+            "the story": "import modelyard_trainer.run",
+            "and torch": "import modelyard_trainer.run, torch",
+            "and a classifier's libraries": "import modelyard_trainer.run, torch, timm, onnxruntime",
+            "and a detector's": "import modelyard_trainer.run, torch, ultralytics.models.yolo, onnxruntime",
+        },
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=REPOSITORY / "bench" / "results" / "images.json")
     asked = parser.parse_args()
     docker = engine.up()
-    found = [_measure(docker, recipe, changed) for recipe, changed in _RECIPES.items()]
+    found = [_measure(docker, subject) for subject in _SUBJECTS]
     kept = {
         "measured": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": f"{platform.machine()}, {docker.docker('info', '--format', '{{.NCPU}}').strip()} CPU cores",
@@ -72,22 +90,24 @@ def main() -> None:
     Console(width=140).print(_table(found))
 
 
-def _measure(docker: Engine, recipe: Recipe, changed: str) -> Measured:
+def _measure(docker: Engine, subject: Subject) -> Measured:
+    recipe = subject.recipe
     image = images.build(docker, recipe)
     begin = time.monotonic()
     with images.scratch_folder() as folder:
         _copy(recipe, folder)
-        (source,) = folder.glob(f"*/{changed}")
+        (source,) = folder.glob(f"*/{subject.changed}")
         source.write_text(f"{source.read_text()}# changed at {time.time_ns()}\n")
         base = images.base_image(docker)
         images.build_in(docker, folder, recipe.dockerfile, _CHANGED, target=recipe.target, BASE_IMAGE=base)
     rebuilt = time.monotonic() - begin
     try:
-        sizes, same = _layers(docker, _CHANGED), len(set(_digests(docker, image)) & set(_digests(docker, _CHANGED)))
+        before, after = _layers(docker, image), _layers(docker, _CHANGED)
     finally:
         docker.docker("image", "rm", _CHANGED)
-    starts = {what: _start(docker, image, program) for what, program in _IMPORTS[recipe.name].items()}
-    return Measured(recipe.name, sum(sizes) / 1e6, sum(sizes[same:]) / 1e6, rebuilt, starts)
+    starts = {what: _start(docker, image, program) for what, program in subject.programs.items()}
+    new = sum(size for digest, size in after.items() if digest not in before)
+    return Measured(recipe.name, sum(after.values()) / 1e6, new / 1e6, rebuilt, starts)
 
 
 def _copy(recipe: Recipe, folder: Path) -> None:
@@ -100,15 +120,12 @@ def _copy(recipe: Recipe, folder: Path) -> None:
             shutil.copy2(source, target)
 
 
-def _digests(docker: Engine, image: str) -> list[str]:
-    found: list[str] = json.loads(docker.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image))
-    return found
-
-
-def _layers(docker: Engine, image: str) -> list[int]:
-    """Bytes of each layer, the lowest first; entries of the history that made none are left out."""
+def _layers(docker: Engine, image: str) -> dict[str, int]:
+    """Bytes of each layer, by its digest; entries of the history that made none are left out."""
+    digests: list[str] = json.loads(docker.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image))
     listed = docker.docker("image", "history", "--no-trunc", "--human=false", "--format", "{{.Size}}", image)
-    return [int(size) for size in reversed(listed.split()) if int(size)]
+    sizes = [int(size) for size in reversed(listed.split()) if int(size)]
+    return dict(zip(digests, sizes, strict=True))
 
 
 def _start(docker: Engine, image: str, program: str) -> float:

@@ -16,6 +16,7 @@ from tests.chaos.lane import Lane
 from tests.chaos.lives import SMOOTH
 from tests.chaos.recording import Recording
 from tests.chaos.witness import Object
+from tests.integration.namespace_view import conditions
 
 KINDS = ("trainingruns", "jobs", "pods")
 RUN = f"{SMOOTH.name}-1"
@@ -113,9 +114,7 @@ async def test_what_the_trainer_said_is_waited_for_where_its_pod_is_seen_late(op
 
 def _has_failed(lane: Lane) -> bool:
     (job,) = lane.witness.jobs(RUN)
-    return any(
-        (one["type"], one["status"]) == ("Failed", "True") for one in job.get("status", {}).get("conditions", ())
-    )
+    return conditions(job.get("status", {})).get("Failed") == "True"
 
 
 def _attempt(lane: Lane) -> Object:

@@ -48,9 +48,11 @@ def shared_cpus(yard: Yard, image: str) -> Iterator[None]:
         },
         {**_GROUP, "kind": "MutatingAdmissionPolicyBinding", "spec": {"policyName": _NAME}},
     )
-    _await(yard, image, REQUESTS["cpu"])
-    yield
-    _forget(yard)
+    try:
+        _await(yard, image, REQUESTS["cpu"])
+        yield
+    finally:
+        _forget(yard)
 
 
 def _forget(yard: Yard) -> None:

@@ -102,4 +102,4 @@ def attempt_of(child: Manifest) -> int:
 
 def conditions(status: Manifest) -> dict[str, str]:
     """Status by type."""
-    return {condition["type"]: condition["status"] for condition in status["conditions"]}
+    return {condition["type"]: condition["status"] for condition in status.get("conditions", ())}

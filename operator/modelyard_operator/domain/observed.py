@@ -161,3 +161,7 @@ class Observed:
     refusal: Refusal | None = None
     source: ObservedRun | None = None
     """The run that `spec.model.from.run` names, if it is there."""
+
+    def job(self, name: str) -> ObservedJob | None:
+        """The Job of that name, if it is there."""
+        return next((job for job in self.jobs if job.name == name), None)

@@ -172,14 +172,14 @@ class Reconciler:
         attempt = run.status.attempts[-1] if run.status.attempts else None
         if attempt is None or attempt.ended_at is not None or attempt.job_uid is None:
             return observed
-        job = next((job for job in observed.jobs if job.name == attempt.job_name), None)
+        job = observed.job(attempt.job_name)
         if job is not None and job.outcome is None:
             return observed
         if any(pod.job_uid == attempt.job_uid and pod.finished for pod in observed.pods):
             return observed
         if job is None:
             await self._look_for_job(run, attempt.job_name)
-            job = next((job for job in self._observe(run).jobs if job.name == attempt.job_name), None)
+            job = self._observe(run).job(attempt.job_name)
         await self._look_for_pods(run, job)
         return self._observe(run)
 

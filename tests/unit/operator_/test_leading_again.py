@@ -4,51 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 from modelyard_operator.domain.observed import RunKey
 from modelyard_operator.kube.client import KubeClient
-from modelyard_operator.reconcile.actions import ActionRunner
-from modelyard_operator.reconcile.cache import Cache
 from modelyard_operator.reconcile.controller import Controller
-from modelyard_operator.reconcile.events import EventWriter
 from modelyard_operator.reconcile.reconciler import NotLeadingError, Reconciler
-from modelyard_operator.reconcile.reports import ReportStore
-from modelyard_operator.reconcile.status_writer import Pace, StatusWriter
 from modelyard_operator.reconcile.sweep import Sweep
 from modelyard_operator.reconcile.workqueue import WorkQueue
 
-from tests.unit.operator_.world import NOON, SETTINGS, a_run
-
-
-class Silent:
-    """An API server with nothing in it."""
-
-    async def list(self, path: str, selector: str | None = None, not_before: str | None = None) -> Any:
-        nothing: tuple[Any, ...] = ()
-        for item in nothing:
-            yield item
+from tests.unit.operator_.cluster import Cluster
+from tests.unit.operator_.world import NOON, a_run
 
 
 async def test_what_was_heard_while_leading_before_is_forgotten() -> None:
-    client, cache, reports, queue = cast("KubeClient", Silent()), Cache(), ReportStore(), WorkQueue[RunKey]()
-
-    async def prepare(_: str) -> None:
-        """Nothing to prepare."""
-
     world = a_run().begun().pod_running().heard(epoch=2)
     assert world.report is not None
-    reconciler = Reconciler(
-        client=client,
-        cache=cache,
-        reports=reports,
-        actions=ActionRunner(client, cache, SETTINGS, prepare),
-        writer=StatusWriter(client, Pace()),
-        events=EventWriter(client, "test", WorkQueue[RunKey]().calm),
-        settings=SETTINGS,
-        is_leader=lambda: True,
-    )
-    controller = Controller(queue, reconciler, Sweep(client, cache, reports, queue, ()), workers=1)
+    cluster, queue = Cluster(world), WorkQueue[RunKey]()
+    reports, reconciler = cluster.reports, cluster.reconciler()
+    sweep = Sweep(cast("KubeClient", cluster), cluster.cache, reports, queue, ())
+    controller = Controller(queue, reconciler, sweep, workers=1)
     reports.receive("pod-1", world.report.report, NOON - timedelta(hours=2))
     await controller.start()
     try:
@@ -75,9 +50,8 @@ class LateRenewal:
 
 
 async def test_a_run_looked_at_while_the_lease_was_renewed_late_is_looked_at_again() -> None:
-    client, cache, reports, queue = cast("KubeClient", Silent()), Cache(), ReportStore(), WorkQueue[RunKey]()
-    late = LateRenewal()
-    sweep = Sweep(client, cache, reports, queue, ())
+    cluster, queue, late = Cluster(a_run()), WorkQueue[RunKey](), LateRenewal()
+    sweep = Sweep(cast("KubeClient", cluster), cluster.cache, cluster.reports, queue, ())
     controller = Controller(queue, cast("Reconciler", late), sweep, workers=1)
     await controller.start()
     try:

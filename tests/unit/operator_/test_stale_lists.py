@@ -36,8 +36,7 @@ class Lagging(Cluster):
         self.asked.append(not_before)
         if not_before is not None:
             raise StaleListError(f"{path} is old")
-        nothing: tuple[dict[str, Any], ...] = ()
-        for each in nothing:
+        async for each in super().list(path, selector):
             yield each
 
     async def merge(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
