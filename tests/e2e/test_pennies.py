@@ -11,7 +11,7 @@ from examples.pennies.make_pennies import make
 from tests.e2e.training_runs import EXAMPLES, example
 from tests.e2e.yard import Yard
 
-pytestmark = [pytest.mark.training, pytest.mark.long]
+pytestmark = pytest.mark.training
 
 EPOCHS = 2
 CLASSES = {"side": 5, "orientation": 120, "date": 116, "mint": 4}
