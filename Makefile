@@ -13,6 +13,7 @@ export MYPY_CACHE_DIR ?= $(MODELYARD_CACHE)/mypy
 unexport PYTHONDONTWRITEBYTECODE
 # Two at once on two cores: threads that spin while they wait take the CPU from those that they wait for.
 export OMP_WAIT_POLICY ?= PASSIVE
+export GOMP_SPINCOUNT ?= 2000
 
 PYTHON ?= python3
 UV := $(MODELYARD_CACHE)/uv-tool/bin/uv
@@ -151,7 +152,7 @@ bench: setup ## Measure against the peers: latency, throughput, memory
 	$(RUN)/python -m bench
 
 bench-train: setup ## Measure each task beside the library that one would use instead: metric, seconds, pictures a second
-	$(RUN)/python -m bench.training
+	env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT $(RUN)/python -m bench.training
 
 bench-images: setup ## Measure the images: size, what a change of the code costs, how long a container takes to start
 	$(RUN)/python -m bench.images

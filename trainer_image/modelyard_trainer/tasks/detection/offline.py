@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from modelyard_trainer.tasks.offline import silence
+from modelyard_trainer.tasks.offline import limit, silence
 
 _FONT_NAMES = ("Arial.ttf", "Arial.Unicode.ttf")
 _INTEGRATIONS = ("sync", "clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "vscode_msg")
@@ -66,14 +66,13 @@ def _import() -> None:
 
 
 def _limit(threads: int) -> None:
-    import torch  # noqa: PLC0415 - seconds
-    from ultralytics.data import base, dataset  # noqa: PLC0415
+    from ultralytics.data import base, dataset  # noqa: PLC0415 - seconds
     from ultralytics.utils import torch_utils  # noqa: PLC0415
 
     # It counts the machine's cores and leaves one free, one thread of two; and sets torch's again before it trains.
     for module in (base, dataset, torch_utils):
         module.NUM_THREADS = threads
-    torch.set_num_threads(threads)
+    limit(threads)
 
 
 def _none(_instance: object) -> None:
