@@ -40,8 +40,8 @@ cache-clean: ## Remove what was downloaded and built, too
 
 ##  For those who work on it
 
-.PHONY: test test-fast test-api test-e2e test-long setup lint unit api training e2e
-test: setup lint unit api training e2e ## Everything that has to hold: style, types, units, API server, training, cluster
+.PHONY: test test-fast test-api test-e2e test-long setup lint unit api training e2e training-and-e2e training-gives-way
+test: setup lint unit api training-and-e2e ## Everything that has to hold: style, types, units, API server, training, cluster
 
 test-fast: setup lint unit ## What needs no Kubernetes: style, types, unit tests
 
@@ -89,6 +89,16 @@ training: setup
 LONG_SHARE := 8
 e2e: setup
 	$(RUN)/pytest tests/e2e --long-share $(LONG_SHARE)
+
+# The cluster's first stories spend most of their time waiting for it. What trains without one computes meanwhile, and
+# gives way as soon as the cluster wants the CPUs.
+training-and-e2e: setup
+	@$(MAKE) --jobs=2 training-gives-way e2e
+
+training-gives-way: setup
+	@mkdir -p build
+	@echo "tests/training runs beside what follows, and is shown once it is over"
+	@ended=0; nice -n 19 $(MAKE) training &> build/training.log || ended=$$?; cat build/training.log; exit $$ended
 
 .PHONY: format generate lock bench bench-train bench-images
 format: setup ## Bring the code into shape
