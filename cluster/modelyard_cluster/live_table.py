@@ -39,22 +39,24 @@ def chunks(lines: Iterable[str], *, terminal: bool) -> Iterator[str]:
 
     Args:
         lines: as kubectl prints them, with their ends.
-        terminal: whether a row can be written over; else rows that tell nothing new are left out.
+        terminal: whether a row can be written over, which is ended once another one begins; else each is ended at once,
+            for whoever reads by lines, and rows that tell nothing new are left out.
     """
     starts: list[int] = []
     shown: tuple[str, ...] = ()
+    before, after = ("\n", "") if terminal else ("", "\n")
     for line in (each.rstrip() for each in lines):
         if not starts:
             starts = [line.find(column) for column in _ROW_OF_ITS_OWN]
-            yield line
+            yield f"{line}{after}"
             continue
         cells = tuple(line[start:].partition(" ")[0] for start in starts if start >= 0)
         if cells != shown:
-            yield f"\n{line}"
+            yield f"{before}{line}{after}"
         elif terminal:
             yield f"\r{line}\x1b[K"
         shown = cells
-    yield "\n"
+    yield before
 
 
 def _show(lines: Iterable[str], last: Collection[str], ended: threading.Event) -> None:

@@ -22,6 +22,10 @@ def test_a_log_has_a_row_for_every_phase_and_epoch() -> None:
     assert text == "".join([HEADER, LINES[1], LINES[2], LINES[4]])
 
 
+def test_who_reads_a_log_by_lines_has_each_row_as_soon_as_it_is_known() -> None:
+    assert all(chunk.endswith("\n") for chunk in chunks(LINES, terminal=False) if chunk)
+
+
 def test_a_terminal_renews_the_last_row() -> None:
     assert list(chunks(LINES, terminal=True))[3] == "\rdigits   Running    0/10    8%         1     14s\x1b[K"
 
