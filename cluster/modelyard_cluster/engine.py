@@ -21,6 +21,7 @@ from .shell import CommandFailed, pipe, run, succeeds
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20
+_MADE_BY_DOCKERD = ("/run/docker/plugins", "/run/docker", "/run/containerd/s", "/run/containerd")
 _BUILD_CACHE = "20GB"  # the trainer's layers, twice
 
 
@@ -217,6 +218,7 @@ def _start(environment: dict[str, str]) -> None:
         "exec-opts": ["native.cgroupdriver=cgroupfs"],
         "oom-score-adjust": 0,
         "log-opts": {"max-size": "10m"},
+        "deprecated-key-path": str(folder / "key.json"),  # else in /etc/docker
         "builder": {"gc": {"enabled": True, "defaultKeepStorage": _BUILD_CACHE}},
     }
     (folder / "daemon.json").write_text(json.dumps(settings, indent=1))
@@ -271,6 +273,8 @@ def _clean() -> bool:
     network = _folder() / "network.json"
     if network.exists() and not _another_answers():
         leftovers.restore_network(network, _daemon_environment())
+    if not _another_answers():
+        leftovers.remove_empty(_MADE_BY_DOCKERD)
     for entry in _folder().glob("*"):
         if entry.name not in {"bin", "helpers"}:
             leftovers.remove_tree(entry) if entry.is_dir() else entry.unlink()

@@ -102,6 +102,13 @@ def remove_tree(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def remove_empty(folders: Iterable[str]) -> None:
+    """Remove those of the folders, one after another, that nothing is in."""
+    for folder in map(Path, folders):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
 def _cgroups() -> list[Path]:
     name = cgroup()
     roots = [*_CGROUPS.glob(name), *_CGROUPS.glob(f"*/{name}")]  # cgroup v2, and every controller of v1

@@ -22,6 +22,9 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MODELYARD_STATE", str(tmp_path / "state"))
     state_folder()
     monkeypatch.setattr(leftovers, "_CGROUPS", tmp_path / "no-cgroups")
+    monkeypatch.setattr(
+        engine, "_MADE_BY_DOCKERD", (str(tmp_path / "run/docker/plugins"), str(tmp_path / "run/docker"))
+    )
 
 
 @pytest.fixture
@@ -127,12 +130,21 @@ def test_an_interface_that_goes_by_itself_meanwhile_is_no_failure(network: Netwo
     assert network.bridges == {"docker0"}
 
 
+def test_a_run_folder_that_somebody_uses_stays(tmp_path: Path) -> None:
+    plugins = tmp_path / "docker" / "plugins"
+    plugins.mkdir(parents=True)
+    (tmp_path / "docker" / "somebody.sock").touch()
+    leftovers.remove_empty([str(plugins), str(plugins.parent)])
+    assert [path.name for path in plugins.parent.iterdir()] == ["somebody.sock"]
+
+
 @pytest.mark.parametrize(("answering", "left"), [(None, set()), ("unix:///var/run/docker.sock", {"docker0"})])
-def test_the_network_is_left_alone_while_another_engine_answers(
-    answering: str | None, left: set[str], network: Network, monkeypatch: pytest.MonkeyPatch
+def test_network_and_run_folders_are_left_alone_while_another_engine_answers(
+    answering: str | None, left: set[str], network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    folder = state_folder() / "engine"
+    folder, plugins = state_folder() / "engine", tmp_path / "run" / "docker" / "plugins"
     folder.mkdir()
+    plugins.mkdir(parents=True)
     (folder / "network.json").write_text(json.dumps({"sysctls": {}, "forward": "ACCEPT"}))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/docker.sock")
     monkeypatch.setattr(engine, "_answers", lambda environment: environment.get("DOCKER_HOST") == answering)
@@ -141,4 +153,5 @@ def test_the_network_is_left_alone_while_another_engine_answers(
     monkeypatch.setattr(leftovers, "end_processes", list)
     engine._clean()
     assert network.bridges == left
+    assert plugins.parent.exists() is (answering is not None)
     assert not (folder / "network.json").exists()
