@@ -7,11 +7,20 @@ import shutil
 from . import demo, kind, leftovers
 from . import engine as engines
 from .cache import IN_CACHE, MARKER, cache_folder, state_folder
+from .console import say
 from .shell import succeeds
 
 
 def demo_clean() -> None:
     """End clusters and engine, and remove their files and the demo's artifacts; what was downloaded and built stays."""
+    _remove_all_but_the_cache()
+    say(
+        f"Clusters, engine and the demo's model are gone. What was downloaded and built stays in {cache_folder()}: "
+        "`make cache-clean` removes that, too."
+    )
+
+
+def _remove_all_but_the_cache() -> None:
     if engines.has_leftovers():
         engines.up()
     for name in kind.names():
@@ -35,9 +44,10 @@ def _remove_results() -> None:
 
 def cache_clean() -> None:
     """Remove what was downloaded and built, too: only what is known to be ours, should the folder hold more."""
-    demo_clean()
+    _remove_all_but_the_cache()
     folder = cache_folder()
     for entry in (*(folder / name for name in (*IN_CACHE, MARKER)), *folder.glob("scratch-*")):
         shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()
+    say(f"Clusters, engine, the demo's model and the cache in {folder} are gone.")

@@ -66,9 +66,12 @@ def demo() -> None:
         client(f"bucket.py download {example.published()} /results", folder)
         say(run("sha256sum", "--check", "SHA256SUMS", cwd=folder).rstrip())
     say(
-        f"\nThe model lies in {folder}. The cluster is yours: try `kubectl get trainingruns --all-namespaces`, "
-        f"or `kubectl describe trainingrun {example.name} --namespace {example.namespace}`; `make demo-clean` ends it "
-        "and removes the model; copy what you want to keep."
+        f"\nThe model lies in {folder}; open report.html there.\n"
+        "The cluster is yours, and kubectl's current context. Try:\n"
+        "  kubectl get trainingruns --all-namespaces\n"
+        f"  kubectl describe trainingrun {example.name} --namespace {example.namespace}\n"
+        f"  kubectl apply --namespace {example.namespace} -f examples/first-run.yaml\n"
+        "`make demo-clean` ends it and removes the model: copy what you want to keep."
     )
 
 
