@@ -21,7 +21,10 @@ from .shell import CommandFailed, pipe, run, succeeds
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20
-_MADE_BY_DOCKERD = ("/run/docker/plugins", "/run/docker", "/run/containerd/s", "/run/containerd")
+_MADE_BY_DOCKERD = (
+    *("/etc/docker/key.json", "/etc/docker"),
+    *("/run/docker/plugins", "/run/docker", "/run/containerd/s", "/run/containerd"),
+)
 _BUILD_CACHE = "20GB"  # the trainer's layers, twice
 
 
@@ -208,6 +211,7 @@ def _start(environment: dict[str, str]) -> None:
     folder = _folder()
     daemon_environment = _daemon_environment()
     leftovers.remember_network(folder / "network.json", daemon_environment)
+    leftovers.remember_absent(folder / "absent.json", _MADE_BY_DOCKERD)
     settings = {
         "data-root": str(_data()),
         "exec-root": str(folder / "exec"),
@@ -218,7 +222,6 @@ def _start(environment: dict[str, str]) -> None:
         "exec-opts": ["native.cgroupdriver=cgroupfs"],
         "oom-score-adjust": 0,
         "log-opts": {"max-size": "10m"},
-        "deprecated-key-path": str(folder / "key.json"),  # else in /etc/docker
         "builder": {"gc": {"enabled": True, "defaultKeepStorage": _BUILD_CACHE}},
     }
     (folder / "daemon.json").write_text(json.dumps(settings, indent=1))
@@ -265,16 +268,18 @@ def _is_ours(process: int) -> bool:
 def _clean() -> bool:
     """Take away everything but the data; whether there was an engine that had not been stopped.
 
-    Another engine's bridges and rules cannot be told from ours while it works, so that the network stays as it is then.
+    Another engine's bridges and rules cannot be told from ours while it works, so that the network stays as it is then,
+    and so do the folders that every engine uses.
     """
     crashed = (_folder() / "docker.pid").exists()
     leftovers.end_processes([_folder(), _data()])
     leftovers.unmount_below([_folder(), _data()])
-    network = _folder() / "network.json"
-    if network.exists() and not _another_answers():
-        leftovers.restore_network(network, _daemon_environment())
-    if not _another_answers():
-        leftovers.remove_empty(_MADE_BY_DOCKERD)
+    network, absent = _folder() / "network.json", _folder() / "absent.json"
+    if (network.exists() or absent.exists()) and not _another_answers():
+        if network.exists():
+            leftovers.restore_network(network, _daemon_environment())
+        if absent.exists():
+            leftovers.remove_made(absent)
     for entry in _folder().glob("*"):
         if entry.name not in {"bin", "helpers"}:
             leftovers.remove_tree(entry) if entry.is_dir() else entry.unlink()

@@ -102,11 +102,18 @@ def remove_tree(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_empty(folders: Iterable[str]) -> None:
-    """Remove those of the folders, one after another, that nothing is in."""
-    for folder in map(Path, folders):
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+def remember_absent(file: Path, paths: Iterable[str]) -> None:
+    """Write down which of the paths are not there."""
+    file.write_text(json.dumps([path for path in paths if not Path(path).exists()]))
+
+
+def remove_made(file: Path) -> None:
+    """Remove what `file` knows was not there before, one after another; a folder that something is in stays."""
+    for path in map(Path, json.loads(file.read_text())):
+        if path.is_file():
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
 
 
 def _cgroups() -> list[Path]:

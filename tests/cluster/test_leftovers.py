@@ -22,9 +22,6 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MODELYARD_STATE", str(tmp_path / "state"))
     state_folder()
     monkeypatch.setattr(leftovers, "_CGROUPS", tmp_path / "no-cgroups")
-    monkeypatch.setattr(
-        engine, "_MADE_BY_DOCKERD", (str(tmp_path / "run/docker/plugins"), str(tmp_path / "run/docker"))
-    )
 
 
 @pytest.fixture
@@ -130,21 +127,30 @@ def test_an_interface_that_goes_by_itself_meanwhile_is_no_failure(network: Netwo
     assert network.bridges == {"docker0"}
 
 
-def test_a_run_folder_that_somebody_uses_stays(tmp_path: Path) -> None:
-    plugins = tmp_path / "docker" / "plugins"
-    plugins.mkdir(parents=True)
-    (tmp_path / "docker" / "somebody.sock").touch()
-    leftovers.remove_empty([str(plugins), str(plugins.parent)])
+def test_what_dockerd_makes_outside_of_its_folders_goes_but_for_what_was_there_before_or_is_used(
+    tmp_path: Path,
+) -> None:
+    key, plugins, shims = tmp_path / "etc" / "key.json", tmp_path / "run" / "plugins", tmp_path / "shims"
+    shims.mkdir()
+    leftovers.remember_absent(tmp_path / "absent.json", map(str, (key, key.parent, plugins, plugins.parent, shims)))
+    for folder in (key.parent, plugins):
+        folder.mkdir(parents=True)
+    key.touch()
+    (plugins.parent / "somebody.sock").touch()
+    leftovers.remove_made(tmp_path / "absent.json")
+    assert not key.parent.exists()
     assert [path.name for path in plugins.parent.iterdir()] == ["somebody.sock"]
+    assert shims.exists()
 
 
 @pytest.mark.parametrize(("answering", "left"), [(None, set()), ("unix:///var/run/docker.sock", {"docker0"})])
 def test_network_and_run_folders_are_left_alone_while_another_engine_answers(
     answering: str | None, left: set[str], network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    folder, plugins = state_folder() / "engine", tmp_path / "run" / "docker" / "plugins"
+    folder, made = state_folder() / "engine", tmp_path / "run"
     folder.mkdir()
-    plugins.mkdir(parents=True)
+    made.mkdir()
+    (folder / "absent.json").write_text(json.dumps([str(made)]))
     (folder / "network.json").write_text(json.dumps({"sysctls": {}, "forward": "ACCEPT"}))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/docker.sock")
     monkeypatch.setattr(engine, "_answers", lambda environment: environment.get("DOCKER_HOST") == answering)
@@ -153,5 +159,5 @@ def test_network_and_run_folders_are_left_alone_while_another_engine_answers(
     monkeypatch.setattr(leftovers, "end_processes", list)
     engine._clean()
     assert network.bridges == left
-    assert plugins.parent.exists() is (answering is not None)
+    assert made.exists() is (answering is not None)
     assert not (folder / "network.json").exists()
