@@ -54,9 +54,8 @@ class Situation:
     @cached_property
     def job(self) -> ObservedJob | None:
         """The Job of the latest attempt, if it is the run's own."""
-        latest, uid = self.latest, self.observed.run.uid
-        own = (job for job in self.observed.jobs if latest and job.name == latest.job_name and job.owner_uid == uid)
-        return next(own, None)
+        job = self.observed.job(self.latest.job_name) if self.latest else None
+        return job if job is not None and job.owner_uid == self.observed.run.uid else None
 
     @cached_property
     def pod(self) -> ObservedPod | None:

@@ -178,8 +178,7 @@ class Reconciler:
         if any(pod.job_uid == attempt.job_uid and pod.finished for pod in observed.pods):
             return observed
         if job is None:
-            await self._look_for_job(run, attempt.job_name)
-            job = self._observe(run).job(attempt.job_name)
+            job = await self._look_for_job(run, attempt.job_name)
         await self._look_for_pods(run, job)
         return self._observe(run)
 
@@ -189,11 +188,13 @@ class Reconciler:
         hearing = self._reports.hearing(self._cache.works_beside(run.uid))
         return replace(observed, hearing=hearing, refusal=self._refusals.get(run.key))
 
-    async def _look_for_job(self, run: ObservedRun, name: str) -> None:
+    async def _look_for_job(self, run: ObservedRun, name: str) -> ObservedJob | None:
         try:
-            self._cache.store_job(parse_job(await self._client.get(paths.job(run.key.namespace, name))))
+            job = parse_job(await self._client.get(paths.job(run.key.namespace, name)))
         except NotFoundError:
-            return
+            return None
+        self._cache.store_job(job)
+        return job if job.owner_uid == run.uid else None
 
     async def _look_for_pods(self, run: ObservedRun, job: ObservedJob | None) -> None:
         """List them as of the end of `job` or later: its pod had ended before, which such a list has to show."""

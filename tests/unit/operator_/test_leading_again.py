@@ -50,14 +50,13 @@ class LateRenewal:
 
 
 async def test_a_run_looked_at_while_the_lease_was_renewed_late_is_looked_at_again() -> None:
-    cluster, queue, late = Cluster(a_run()), WorkQueue[RunKey](), LateRenewal()
+    world = a_run()
+    cluster, queue, late = Cluster(world), WorkQueue[RunKey](), LateRenewal()
     sweep = Sweep(cast("KubeClient", cluster), cluster.cache, cluster.reports, queue, ())
     controller = Controller(queue, cast("Reconciler", late), sweep, workers=1)
     await controller.start()
     try:
-        key = RunKey("vision", "run")
-        queue.add(key)
         await asyncio.wait_for(late.done.wait(), 10)
-        assert late.asked == [key, key]
+        assert late.asked == [world.run.key, world.run.key]
     finally:
         await controller.stop()
