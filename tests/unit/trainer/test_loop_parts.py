@@ -14,6 +14,7 @@ from modelyard_trainer.checkpoints.model import Position
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches, without_a_small_batch
 from modelyard_trainer.loop.dealing import batches_of, deal
+from modelyard_trainer.loop.fit import settle
 from modelyard_trainer.loop.optimizer import build_optimizer
 from modelyard_trainer.loop.precision import Precision
 from modelyard_trainer.loop.sampling import Balanced, shuffled
@@ -252,3 +253,13 @@ def test_balanced_sampling_shows_rare_classes_as_often_as_others() -> None:
     assert drawn.sum() == 1000
     assert 430 < drawn[1] < 570
     assert list(order(4)) == list(Balanced(1, classes)(4)) != list(order(5))
+
+
+def test_deterministic_algorithms_write_no_memory_that_is_written_anyway() -> None:
+    """Filled with NaN first, as torch would, a step of a small network took 4 per cent longer."""
+    settle(deterministic=True)
+    try:
+        torch.full((1000,), 7.0)  # what the next one is likely to be given
+        assert not torch.empty(1000).isnan().all()
+    finally:
+        settle(deterministic=False)

@@ -9,17 +9,9 @@ from pathlib import Path
 def prepare(scratch: Path, threads: int) -> None:
     """Make them harmless in this process: caches below `scratch`, `threads` CPU threads. Imports torch."""
     silence(scratch, threads)
-    limit(threads)
-
-
-def limit(threads: int) -> None:
-    """Have torch use `threads` CPU threads, and spend no time on memory that nothing reads. Imports it."""
-    import torch  # noqa: PLC0415 - seconds
+    import torch  # noqa: PLC0415 - seconds, and it reads them
 
     torch.set_num_threads(threads)
-    # Deterministic algorithms would fill all new memory first, in case somebody reads what nobody has written: 4 per
-    # cent of a small network's step.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def silence(scratch: Path, threads: int) -> None:

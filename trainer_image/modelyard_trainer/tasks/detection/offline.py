@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from modelyard_trainer.tasks.offline import limit, silence
+from modelyard_trainer.tasks.offline import silence
 
 _FONT_NAMES = ("Arial.ttf", "Arial.Unicode.ttf")
 _INTEGRATIONS = ("sync", "clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "vscode_msg")
@@ -66,13 +66,14 @@ def _import() -> None:
 
 
 def _limit(threads: int) -> None:
-    from ultralytics.data import base, dataset  # noqa: PLC0415 - seconds
+    import torch  # noqa: PLC0415 - seconds
+    from ultralytics.data import base, dataset  # noqa: PLC0415
     from ultralytics.utils import torch_utils  # noqa: PLC0415
 
     # It counts the machine's cores and leaves one free, one thread of two; and sets torch's again before it trains.
     for module in (base, dataset, torch_utils):
         module.NUM_THREADS = threads
-    limit(threads)
+    torch.set_num_threads(threads)
 
 
 def _none(_instance: object) -> None:
