@@ -15,8 +15,8 @@ def demo_clean() -> None:
     """End clusters and engine, and remove their files and the demo's artifacts; what was downloaded and built stays."""
     _remove_all_but_the_cache()
     say(
-        f"Clusters, engine and the demo's model are gone. What was downloaded and built stays in {cache_folder()}: "
-        "`make cache-clean` removes that, too."
+        f"What the demo made on this machine is gone, its model too. Downloads and programs stay in {cache_folder()}: "
+        "`make cache-clean` removes them."
     )
 
 
@@ -36,8 +36,9 @@ def _remove_all_but_the_cache() -> None:
 
 
 def _remove_results() -> None:
-    """Remove the demo's artifacts, and the folder build/ unless it holds something else."""
+    """Remove the demo's artifacts and the tests' log, and the folder build/ unless it holds something else."""
     leftovers.remove_tree(demo.RESULTS)
+    (demo.RESULTS.parent / "training.log").unlink(missing_ok=True)
     if demo.RESULTS.parent.is_dir() and not any(demo.RESULTS.parent.iterdir()):
         demo.RESULTS.parent.rmdir()
 
@@ -50,4 +51,4 @@ def cache_clean() -> None:
         shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()
-    say(f"Clusters, engine, the demo's model and the cache in {folder} are gone.")
+    say(f"What the demo made on this machine is gone, and what was downloaded and built in {folder}, too.")

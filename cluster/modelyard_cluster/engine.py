@@ -22,9 +22,14 @@ from .shell import CommandFailed, pipe, run, succeeds
 _START_SECONDS = 60
 _STOP_SECONDS = 20
 _MADE_BY_DOCKERD = (
-    *("/etc/docker/key.json", "/etc/docker"),
-    *("/run/docker/plugins", "/run/docker", "/run/containerd/s", "/run/containerd"),
+    "/etc/docker/key.json",
+    "/etc/docker",
+    "/run/docker/plugins",
+    "/run/docker",
+    "/run/containerd/s",
+    "/run/containerd",
 )
+"""Outside of the folders that it is given; what is in a folder comes before it."""
 _BUILD_CACHE = "20GB"  # the trainer's layers, twice
 
 

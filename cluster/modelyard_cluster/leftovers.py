@@ -9,6 +9,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from .cache import DEFAULT_STATE, fingerprint, state_folder
@@ -112,8 +113,9 @@ def remove_made(file: Path) -> None:
     for path in map(Path, json.loads(file.read_text())):
         if path.is_file():
             path.unlink()
-        elif path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
+        else:
+            with suppress(OSError):
+                path.rmdir()
 
 
 def _cgroups() -> list[Path]:

@@ -39,8 +39,8 @@ def chunks(lines: Iterable[str], *, terminal: bool) -> Iterator[str]:
 
     Args:
         lines: as kubectl prints them, with their ends.
-        terminal: whether a row can be written over, which is ended once another one begins; else each is ended at once,
-            for whoever reads by lines, and rows that tell nothing new are left out.
+        terminal: whether a row can be written over. Else each is ended at once, for whoever reads by lines, and rows
+            that tell nothing new are left out.
     """
     starts: list[int] = []
     shown: tuple[str, ...] = ()
@@ -56,7 +56,8 @@ def chunks(lines: Iterable[str], *, terminal: bool) -> Iterator[str]:
         elif terminal:
             yield f"\r{line}\x1b[K"
         shown = cells
-    yield before
+    if terminal:
+        yield "\n"
 
 
 def _show(lines: Iterable[str], last: Collection[str], ended: threading.Event) -> None:
