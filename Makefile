@@ -11,9 +11,12 @@ export UV_LINK_MODE ?= hardlink
 export MYPY_CACHE_DIR ?= $(MODELYARD_CACHE)/mypy
 # Each training of a test is a process of its own: without its bytecode torch is compiled anew in each, 12 s of one core.
 unexport PYTHONDONTWRITEBYTECODE
-# Two at once on two cores: threads that spin while they wait take the CPU from those that they wait for.
-export OMP_WAIT_POLICY ?= PASSIVE
-export GOMP_SPINCOUNT ?= 2000
+# Two at once on two cores: threads that spin for long while they wait take the CPU from those that they wait for. For a
+# moment only, as in the trainer's image.
+ifndef OMP_WAIT_POLICY
+export OMP_WAIT_POLICY := PASSIVE
+export GOMP_SPINCOUNT := 2000
+endif
 
 PYTHON ?= python3
 UV := $(MODELYARD_CACHE)/uv-tool/bin/uv
@@ -40,7 +43,7 @@ cache-clean: ## Remove what was downloaded and built, too
 
 ##  For those who work on it
 
-.PHONY: test test-fast test-api test-e2e test-long setup lint unit api training e2e training-and-e2e training-gives-way
+.PHONY: test test-fast test-api test-e2e test-long setup lint unit api training e2e training-and-e2e
 test: setup lint unit api training-and-e2e ## Everything that has to hold: style, types, units, API server, training, cluster
 
 test-fast: setup lint unit ## What needs no Kubernetes: style, types, unit tests
@@ -91,14 +94,12 @@ e2e: setup
 	$(RUN)/pytest tests/e2e --long-share $(LONG_SHARE)
 
 # The cluster's first stories spend most of their time waiting for it. What trains without one computes meanwhile, and
-# gives way as soon as the cluster wants the CPUs.
+# gives way where cluster and shell share a scheduling group, as with an engine of ours and cgroup v1.
 training-and-e2e: setup
-	@$(MAKE) --jobs=2 training-gives-way e2e
-
-training-gives-way: setup
-	@mkdir -p build
-	@echo "tests/training runs beside what follows, and is shown once it is over"
-	@ended=0; nice -n 19 $(MAKE) training &> build/training.log || ended=$$?; cat build/training.log; exit $$ended
+	@echo "tests/training runs beside the cluster's stories, writes build/training.log, and is shown after them"
+	@mkdir -p build; ended=0; nice -n 19 $(MAKE) training &> build/training.log & training=$$!; \
+	trap 'kill $$training 2> /dev/null || true' EXIT; \
+	$(MAKE) e2e || ended=$$?; wait $$training || ended=$$?; cat build/training.log; exit $${ended:-0}
 
 .PHONY: format generate lock bench bench-train bench-images
 format: setup ## Bring the code into shape
@@ -162,6 +163,7 @@ bench: setup ## Measure against the peers: latency, throughput, memory
 	$(RUN)/python -m bench
 
 bench-train: setup ## Measure each task beside the library that one would use instead: metric, seconds, pictures a second
+	@# As on a computer of one's own: both sides with libgomp's own policy.
 	env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT $(RUN)/python -m bench.training
 
 bench-images: setup ## Measure the images: size, what a change of the code costs, how long a container takes to start

@@ -121,7 +121,11 @@ def _copy(recipe: Recipe, folder: Path) -> None:
 
 
 def _layers(docker: Engine, image: str) -> dict[str, int]:
-    """Bytes of each layer, by its digest; entries of the history that made none are left out."""
+    """Bytes of each layer, by its digest; entries of the history that made none are left out.
+
+    Raises:
+        ValueError: a layer is empty, which the history does not tell from an entry that made none.
+    """
     digests: list[str] = json.loads(docker.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image))
     listed = docker.docker("image", "history", "--no-trunc", "--human=false", "--format", "{{.Size}}", image)
     sizes = [int(size) for size in reversed(listed.split()) if int(size)]

@@ -15,7 +15,7 @@ from examples.digits.make_folders import make
 from tests.e2e.training_runs import CLASSIFICATION, example
 from tests.e2e.yard import Yard
 
-pytestmark = [pytest.mark.training, pytest.mark.in_turn("an example of each task")]
+pytestmark = [pytest.mark.training, pytest.mark.in_turn("our own examples")]
 
 EPOCHS = 5
 

@@ -15,7 +15,7 @@ from examples.animals.make_identities import make
 from tests.e2e.training_runs import FACE_ID, example
 from tests.e2e.yard import Yard
 
-pytestmark = [pytest.mark.training, pytest.mark.in_turn("an example of each task")]
+pytestmark = [pytest.mark.training, pytest.mark.in_turn("our own examples")]
 
 EPOCHS, SIDE = 6, 32
 

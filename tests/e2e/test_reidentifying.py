@@ -14,7 +14,7 @@ from examples.animals.make_sightings import QUERY, make
 from tests.e2e.training_runs import REID, example
 from tests.e2e.yard import Yard
 
-pytestmark = [pytest.mark.training, pytest.mark.in_turn("an example of each task")]
+pytestmark = [pytest.mark.training, pytest.mark.in_turn("our own examples")]
 
 EPOCHS, ANIMALS = 12, 40
 CHANCE = 1 / (ANIMALS / 2)
