@@ -21,15 +21,6 @@ from .shell import CommandFailed, pipe, run, succeeds
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20
-_MADE_BY_DOCKERD = (
-    "/etc/docker/key.json",
-    "/etc/docker",
-    "/run/docker/plugins",
-    "/run/docker",
-    "/run/containerd/s",
-    "/run/containerd",
-)
-"""Outside of the folders that it is given; what is in a folder comes before it."""
 _BUILD_CACHE = "20GB"  # the trainer's layers, twice
 
 
@@ -215,8 +206,7 @@ def _may_set_limits() -> bool:
 def _start(environment: dict[str, str]) -> None:
     folder = _folder()
     daemon_environment = _daemon_environment()
-    leftovers.remember_network(folder / "network.json", daemon_environment)
-    leftovers.remember_absent(folder / "absent.json", _MADE_BY_DOCKERD)
+    leftovers.remember(folder / "before.json", daemon_environment)
     settings = {
         "data-root": str(_data()),
         "exec-root": str(folder / "exec"),
@@ -279,12 +269,9 @@ def _clean() -> bool:
     crashed = (_folder() / "docker.pid").exists()
     leftovers.end_processes([_folder(), _data()])
     leftovers.unmount_below([_folder(), _data()])
-    network, absent = _folder() / "network.json", _folder() / "absent.json"
-    if (network.exists() or absent.exists()) and not _another_answers():
-        if network.exists():
-            leftovers.restore_network(network, _daemon_environment())
-        if absent.exists():
-            leftovers.remove_made(absent)
+    before = _folder() / "before.json"
+    if before.exists() and not _another_answers():
+        leftovers.restore(before, _daemon_environment())
     for entry in _folder().glob("*"):
         if entry.name not in {"bin", "helpers"}:
             leftovers.remove_tree(entry) if entry.is_dir() else entry.unlink()

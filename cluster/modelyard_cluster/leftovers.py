@@ -19,6 +19,15 @@ _CGROUPS = Path("/sys/fs/cgroup")
 _LINKS = Path("/sys/class/net")
 
 _TABLES = ("nat", "filter", "raw")
+_MADE_BY_DOCKERD = (
+    "/etc/docker/key.json",
+    "/etc/docker",
+    "/run/docker/plugins",
+    "/run/docker",
+    "/run/containerd/s",
+    "/run/containerd",
+)
+"""Outside of the folders that it is given; what is in a folder comes before it."""
 _SYSCTLS = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv6/conf/default/forwarding")
 # Docker's port proxies need no mention: the kernel ends them with their dockerd.
 _DAEMONS = frozenset(
@@ -70,7 +79,7 @@ def unmount_below(folders: Iterable[Path]) -> None:
             run("umount", "--lazy", point)
 
 
-def remember_network(file: Path, env: Mapping[str, str]) -> None:
+def remember(file: Path, env: Mapping[str, str]) -> None:
     """Write down the settings that the engine is going to change, and what others' engines have made before it."""
     policy = re.search(r"^-P FORWARD (\w+)", run("iptables", "-S", "FORWARD", env=env), re.MULTILINE)
     before = {
@@ -78,14 +87,15 @@ def remember_network(file: Path, env: Mapping[str, str]) -> None:
         "forward": policy[1] if policy else "ACCEPT",
         "bridges": sorted(link.name for link in _LINKS.iterdir() if _OUR_BRIDGE.fullmatch(link.name)),
         "rules": {table: _rules(table, env) for table in _TABLES},
+        "absent": [path for path in _MADE_BY_DOCKERD if not Path(path).exists()],
     }
     file.write_text(json.dumps(before))
 
 
-def restore_network(file: Path, env: Mapping[str, str]) -> None:
-    """Remove the engine's bridges, interfaces and packet filter rules, and put the settings back as `file` has them.
+def restore(file: Path, env: Mapping[str, str]) -> None:
+    """Remove the engine's bridges, interfaces, rules and stray files, and put the settings back as `file` has them.
 
-    Bridges, chains and rules that `file` knows were there before, such as those of a stopped engine, stay.
+    What `file` knows was there before, such as the bridges, chains and rules of a stopped engine, stays.
     """
     before = json.loads(file.read_text()) if file.exists() else {}
     subnets = _remove_bridges(kept=before.get("bridges", []))
@@ -96,26 +106,12 @@ def restore_network(file: Path, env: Mapping[str, str]) -> None:
     run("iptables", "-P", "FORWARD", before["forward"], env=env)
     for name, value in before["sysctls"].items():
         _sysctl(name).write_text(value)
+    _remove_made(map(Path, before["absent"]))
 
 
 def remove_tree(folder: Path) -> None:
     """Remove a folder that nothing is mounted in any more."""
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def remember_absent(file: Path, paths: Iterable[str]) -> None:
-    """Write down which of the paths are not there."""
-    file.write_text(json.dumps([path for path in paths if not Path(path).exists()]))
-
-
-def remove_made(file: Path) -> None:
-    """Remove what `file` knows was not there before, one after another; a folder that something is in stays."""
-    for path in map(Path, json.loads(file.read_text())):
-        if path.is_file():
-            path.unlink()
-        else:
-            with suppress(OSError):
-                path.rmdir()
 
 
 def _cgroups() -> list[Path]:
@@ -197,6 +193,16 @@ def _remove_rules(table: str, subnets: list[str], env: Mapping[str, str], kept: 
     for line in lines:
         if line.startswith("-N DOCKER"):
             run("iptables", "-t", table, "-X", line.split()[1], env=env)
+
+
+def _remove_made(paths: Iterable[Path]) -> None:
+    """Remove files, and folders that nothing is in, one after another."""
+    for path in paths:
+        if path.is_file():
+            path.unlink()
+        else:
+            with suppress(OSError):
+                path.rmdir()
 
 
 def _rules(table: str, env: Mapping[str, str]) -> list[str]:

@@ -103,6 +103,7 @@ def network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Network:
     fake = Network(tmp_path / "net")
     monkeypatch.setattr(leftovers, "_LINKS", tmp_path / "net")
     monkeypatch.setattr(leftovers, "_SYSCTLS", ())
+    monkeypatch.setattr(leftovers, "_MADE_BY_DOCKERD", ())
     monkeypatch.setattr(leftovers, "run", fake.run)
     fake.add("docker0", "DOCKER", "172.17.0.0/16")
     return fake
@@ -110,34 +111,37 @@ def network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Network:
 
 def test_the_network_of_an_engine_that_was_stopped_when_ours_started_stays(network: Network, tmp_path: Path) -> None:
     before = {table: list(rules) for table, rules in network.rules.items()}
-    leftovers.remember_network(tmp_path / "network.json", {})
+    leftovers.remember(tmp_path / "before.json", {})
     network.add("br-0123456789ab", "DOCKER-ISOLATION-STAGE-1", "172.18.0.0/16")
     network.rules["filter"][0] = "-P FORWARD ACCEPT"
-    leftovers.restore_network(tmp_path / "network.json", {})
+    leftovers.restore(tmp_path / "before.json", {})
     assert network.bridges == {"docker0"}
     assert network.rules == before
 
 
 def test_an_interface_that_goes_by_itself_meanwhile_is_no_failure(network: Network, tmp_path: Path) -> None:
     """A pod's end of a pair goes when the kernel takes its namespace down: between listing and deleting, once."""
-    leftovers.remember_network(tmp_path / "network.json", {})
+    leftovers.remember(tmp_path / "before.json", {})
     network.add("br-0123456789ab", "DOCKER-ISOLATION-STAGE-1", "172.18.0.0/16")
     network.gone = {"br-ba9876543210"}
-    leftovers.restore_network(tmp_path / "network.json", {})
+    leftovers.restore(tmp_path / "before.json", {})
     assert network.bridges == {"docker0"}
 
 
+@pytest.mark.usefixtures("network")
 def test_what_dockerd_makes_outside_of_its_folders_goes_but_for_what_was_there_before_or_is_used(
-    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     key, plugins, shims = tmp_path / "etc" / "key.json", tmp_path / "run" / "plugins", tmp_path / "shims"
     shims.mkdir()
-    leftovers.remember_absent(tmp_path / "absent.json", map(str, (key, key.parent, plugins, plugins.parent, shims)))
+    made = [str(path) for path in (key, key.parent, plugins, plugins.parent, shims)]
+    monkeypatch.setattr(leftovers, "_MADE_BY_DOCKERD", made)
+    leftovers.remember(tmp_path / "before.json", {})
     for folder in (key.parent, plugins):
         folder.mkdir(parents=True)
     key.touch()
     (plugins.parent / "somebody.sock").touch()
-    leftovers.remove_made(tmp_path / "absent.json")
+    leftovers.restore(tmp_path / "before.json", {})
     assert not key.parent.exists()
     assert [path.name for path in plugins.parent.iterdir()] == ["somebody.sock"]
     assert shims.exists()
@@ -150,8 +154,8 @@ def test_network_and_run_folders_are_left_alone_while_another_engine_answers(
     folder, made = state_folder() / "engine", tmp_path / "run"
     folder.mkdir()
     made.mkdir()
-    (folder / "absent.json").write_text(json.dumps([str(made)]))
-    (folder / "network.json").write_text(json.dumps({"sysctls": {}, "forward": "ACCEPT"}))
+    before = {"sysctls": {}, "forward": "ACCEPT", "absent": [str(made)]}
+    (folder / "before.json").write_text(json.dumps(before))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/docker.sock")
     monkeypatch.setattr(engine, "_answers", lambda environment: environment.get("DOCKER_HOST") == answering)
     monkeypatch.setattr(engine, "_daemon_environment", dict)
@@ -160,4 +164,4 @@ def test_network_and_run_folders_are_left_alone_while_another_engine_answers(
     engine._clean()
     assert network.bridges == left
     assert made.exists() is (answering is not None)
-    assert not (folder / "network.json").exists()
+    assert not (folder / "before.json").exists()
