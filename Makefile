@@ -99,7 +99,7 @@ training-and-e2e: setup
 	@echo "tests/training runs beside the cluster's stories, writes build/training.log, and is shown after them"
 	@mkdir -p build; ended=0; nice -n 19 $(MAKE) training &> build/training.log & training=$$!; \
 	trap 'kill $$training 2> /dev/null || true' EXIT; \
-	$(MAKE) e2e || ended=$$?; wait $$training || ended=$$?; cat build/training.log; exit $${ended:-0}
+	$(MAKE) e2e || ended=$$?; wait $$training || ended=$$?; cat build/training.log; exit $$ended
 
 .PHONY: format generate lock bench bench-train bench-images
 format: setup ## Bring the code into shape
