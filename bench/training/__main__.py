@@ -1,9 +1,9 @@
 """`make bench-train`: each task beside the library that people would use instead.
 
 Quality is compared over several seeds, at the epochs that make a good model, against a margin that was stated before.
-Speed is compared in pairs that take turns, with as many threads on both sides: the ratio of the median epoch of each
-pair, since a machine's speed drifts. The trainings of the seeds are pairs as well; shorter ones make up the rest.
-Every training is a process of its own. What is known is kept after each pair, and what was measured of other tasks.
+Speed is compared epoch by epoch, with as many threads on both sides: the two trainings of a seed take turns, since a
+machine's speed drifts from one training to the next by more than what is to be measured. Every training is a process of
+its own. What is known is kept after each seed, and what was measured of other tasks.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from bench.training.comparison import HEADINGS, Comparison, Pair, Summary, media
 from bench.training.one import LIBRARY, OURS
 from bench.training.others import Others
 from bench.training.subjects import SUBJECTS, make_dataset
+from bench.training.turns import TurnTaker
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -38,9 +39,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-train", description=__doc__)
     parser.add_argument("--tasks", nargs="*", type=Task, default=list(SUBJECTS), help="only these tasks")
     parser.add_argument(
-        "--seeds", type=int, default=3, choices=range(11), metavar="0..10", help="trainings whose metrics are compared"
+        "--seeds", type=int, default=3, choices=range(1, 11), metavar="1..10", help="pairs of trainings"
     )
-    parser.add_argument("--pairs", type=int, default=5, help="pairs of trainings that are timed")
+    parser.add_argument("--epochs", type=int, help="of each training, for times alone")
     parser.add_argument("--threads", type=int, default=usable_cpus(), help="CPU cores that each training may use")
     parser.add_argument("--subset", type=int, help="most pictures of each side of a split, for times alone")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "bench" / "results" / "training.json")
@@ -51,7 +52,7 @@ def main() -> None:
         for task in asked.tasks:
             dataset = Path(folder) / task.value
             make_dataset(task, dataset)
-            for each in _compare(_Trainings(task, dataset, asked.threads, asked.subset), asked.seeds, asked.pairs):
+            for each in _compare(_Trainings(task, dataset, asked.threads, asked.subset), asked.seeds, asked.epochs):
                 console.print(each.newest)
                 found[task] = each
                 _keep(each, asked.output)
@@ -68,44 +69,49 @@ class _Trainings:
     subset: int | None
 
     def pair(self, sides: Sequence[str], seed: int, epochs: int) -> Pair:
-        """One of each side, in this order."""
+        """One of each side, which take turns in this order: a, b, b, a, a, b, b, and so on."""
         others = Others()
-        found = {side: self._train(side, seed, epochs) for side in sides}
+        with ExitStack() as both:
+            folder = Path(both.enter_context(tempfile.TemporaryDirectory(prefix="bench-errors-")))
+            trainings = {
+                side: both.enter_context(TurnTaker(self._command(side, seed, epochs), REPOSITORY, folder / side))
+                for side in sides
+            }
+            for epoch in range(epochs):
+                for side in sides if epoch % 2 == 0 else reversed(sides):
+                    trainings[side].take_turn()
+            found: dict[str, Summary] = {side: json.loads(trainings[side].result()) for side in sides}
         return Pair(found[OURS], found[LIBRARY], others.cores())
 
-    def _train(self, side: str, seed: int, epochs: int) -> Summary:
+    def _command(self, side: str, seed: int, epochs: int) -> Sequence[str]:
         command = [sys.executable, "-m", "bench.training.one", self.task.value, side, "--dataset", str(self.dataset)]
         command += ["--seed", str(seed), "--epochs", str(epochs), "--threads", str(self.threads)]
-        command += ["--subset", str(self.subset)] if self.subset else []
-        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-4000:]}")
-        found: Summary = json.loads(done.stdout.splitlines()[-1])
-        return found
+        return command + (["--subset", str(self.subset)] if self.subset else [])
 
 
-def _compare(trainings: _Trainings, seeds: int, pairs: int) -> Iterator[Comparison]:
-    """What is known after each pair."""
+def _compare(trainings: _Trainings, seeds: int, epochs: int | None) -> Iterator[Comparison]:
+    """What is known after each seed."""
     subject = SUBJECTS[trainings.task]
-    timed: list[Pair] = []
-    for number in range(max(seeds, pairs)):
-        seed, epochs = (number, subject.epochs) if number < seeds else (0, subject.timed_epochs)
-        timed.append(trainings.pair((OURS, LIBRARY) if number % 2 == 0 else (LIBRARY, OURS), seed, epochs))
+    pairs: list[Pair] = []
+    for seed in range(seeds):
+        sides = (OURS, LIBRARY) if seed % 2 == 0 else (LIBRARY, OURS)
+        pairs.append(trainings.pair(sides, seed, epochs or subject.epochs))
+        compared = [] if epochs else pairs
         yield Comparison(
             task=trainings.task.value,
             library=subject.library,
             metric=subject.metric,
             margin=subject.margin,
-            epochs=subject.epochs,
+            epochs=epochs or subject.epochs,
             threads=trainings.threads,
             subset=trainings.subset,
-            quality=tuple((float(each.ours["best"]), float(each.theirs["best"])) for each in timed[:seeds]),
-            epoch_ratios=tuple(each.ratio for each in timed[:pairs]),
-            computed_ratios=tuple(each.computed for each in timed[:pairs]),
-            others=tuple(each.others for each in timed[:pairs]),
-            first_batch=medians(timed, "secondsToFirstBatch"),
-            pictures_per_second=medians(timed, "picturesPerSecond"),
-            further={name: of_seeds(timed[:seeds], name) for name in subject.judged if name != subject.metric},
+            quality=tuple((float(each.ours["best"]), float(each.theirs["best"])) for each in compared),
+            epoch_ratios=tuple(ratio for each in pairs for ratio in each.ratios("epochSeconds")),
+            computed_ratios=tuple(ratio for each in pairs for ratio in each.ratios("epochComputed")),
+            others=tuple(each.others for each in pairs),
+            first_batch=medians(pairs, "secondsToFirstBatch"),
+            pictures_per_second=medians(pairs, "picturesPerSecond"),
+            further={name: of_seeds(compared, name) for name in subject.judged if name != subject.metric},
         )
 
 

@@ -16,25 +16,16 @@ Summary = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Pair:
-    """One training of ours and one of the library's, one right after the other."""
+    """One training of ours and one of the library's, which took turns."""
 
     ours: Summary
     theirs: Summary
     others: float
     """CPU cores that other programs used meanwhile, on average."""
 
-    @property
-    def ratio(self) -> float:
-        """Our median epoch's seconds by the library's."""
-        return self._ratio("epochSeconds")
-
-    @property
-    def computed(self) -> float:
-        """The same of the seconds that the processes computed, which other programs make little difference to."""
-        return self._ratio("epochComputed")
-
-    def _ratio(self, name: str) -> float:
-        return float(median(self.ours[name]) / median(self.theirs[name]))
+    def ratios(self, name: str) -> tuple[float, ...]:
+        """Of each epoch of ours and the library's beside it: their seconds, or the seconds that they computed."""
+        return tuple(ours / theirs for ours, theirs in zip(self.ours[name], self.theirs[name], strict=True))
 
 
 @dataclass(frozen=True)
@@ -47,9 +38,10 @@ class Comparison:
         threads: of the CPU, on both sides.
         subset: most pictures of each side of the split; None for all.
         quality: of each seed, our best metric and the library's.
-        epoch_ratios: of each pair, see `Pair.ratio`.
-        computed_ratios: of each pair, see `Pair.computed`.
-        others: of each pair.
+        epoch_ratios: of each pair of epochs, our seconds by the library's.
+        computed_ratios: the same of the seconds that the processes computed, which other programs make little
+            difference to.
+        others: of each pair of trainings.
         first_batch: median seconds to the first batch, ours and the library's.
         pictures_per_second: median, ours and the library's.
         further: of each seed, what else published weights are judged by, ours and the library's, by its name. Told, and
@@ -84,12 +76,12 @@ class Comparison:
 
     @property
     def newest(self) -> str:
-        """What the last pair showed, for whoever waits."""
+        """What the last pair of trainings showed, for whoever waits."""
         metric = "{:.3f}, bare {:.3f}".format(*self.quality[-1]) if self.quality else "not compared"
+        seconds, computed = interval(self.epoch_ratios), interval(self.computed_ratios)
         return (
-            f"{self.task}, pair {len(self.epoch_ratios)}: {self.metric} {metric}; an epoch takes "
-            f"{self.epoch_ratios[-1]:.3f} of the bare one's seconds, {self.computed_ratios[-1]:.3f} of its computing; "
-            f"others used {self.others[-1]:.1f} cores"
+            f"{self.task}, seed {len(self.others) - 1}: {self.metric} {metric}; an epoch so far takes {seconds} of the "
+            f"bare one's seconds, {computed} of its computing; others used {self.others[-1]:.1f} cores"
         )
 
     @property
@@ -103,8 +95,8 @@ class Comparison:
                 for name, values in {self.metric: self.quality, **self.further}.items()
             ),
             f"{self.margin:g} {self.verdict}",
-            _interval(self.epoch_ratios),
-            _interval(self.computed_ratios),
+            interval(self.epoch_ratios),
+            interval(self.computed_ratios),
             f"{median(self.others):.1f}" if self.others else "",
             "{:.1f} s / {:.1f} s".format(*self.first_batch),
             "{:.0f} / {:.0f}".format(*self.pictures_per_second),
@@ -134,6 +126,15 @@ def medians(pairs: Sequence[Pair], name: str) -> tuple[float, float]:
     return float(median(each.ours[name] for each in pairs)), float(median(each.theirs[name] for each in pairs))
 
 
-def _interval(ratios: Sequence[float]) -> str:
-    """The median of five pairs, with the least and the most."""
-    return f"{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})" if ratios else "not measured"
+def interval(ratios: Sequence[float]) -> str:
+    """Their median, and the 95 per cent interval of it that needs no assumption: that of the sign test.
+
+    Of five or fewer it is from the least to the most, which is less: 94 per cent for five.
+    """
+    if not ratios:
+        return "not measured"
+    below, tail = 0, 1.0
+    while tail + (more := math.comb(len(ratios), below + 1)) <= 0.025 * 2 ** len(ratios):
+        below, tail = below + 1, tail + more
+    inner = sorted(ratios)
+    return f"{median(ratios):.3f} ({inner[below]:.3f} to {inner[-1 - below]:.3f})"

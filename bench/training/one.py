@@ -1,6 +1,6 @@
-"""One training in a process of its own; prints what it showed as JSON on the last line.
+"""One training in a process of its own, in turn with another's; prints what it showed as JSON on the last line.
 
-python -m bench.training.one detection modelyard --dataset FOLDER --seed 0 --epochs 3 --threads 2
+python -m bench.training.one detection modelyard --dataset FOLDER --seed 0 --epochs 3 --threads 2 < /dev/null
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from modelyard_api.spec import Task
 from bench.training import ours
 from bench.training.measured import Stopwatch
 from bench.training.subjects import SUBJECTS, bare, checked
+from bench.training.turns import give_turn
 
 OURS, LIBRARY = "modelyard", "library"
 
@@ -41,7 +42,8 @@ def main() -> None:
             asked.dataset, scratch / "results", seed=asked.seed, epochs=asked.epochs, subset=asked.subset
         )
         data = checked(document, scratch, asked.threads)
-        watch = Stopwatch(subject.metric, len(data.training))
+        give_turn()
+        watch = Stopwatch(subject.metric, len(data.training), give_turn)
         if asked.side == OURS:
             ours.train(document, watch, scratch / "run", subject.judged)
         else:

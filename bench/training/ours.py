@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import current_thread, main_thread
 
 from modelyard_api.report import Stage
 from modelyard_api.run_document import RunDocument
@@ -26,8 +27,8 @@ def train(document: RunDocument, watch: Stopwatch, scratch: Path, judged: Sequen
     progress = Progress(document.attempt, document.batch_size, document.spec.training.epochs)
 
     def listen(snapshot: Snapshot, _urgent: bool) -> None:
-        if snapshot.stage is not Stage.TRAINING:
-            return
+        if snapshot.stage is not Stage.TRAINING or current_thread() is not main_thread():
+            return  # the main thread trains; others save what it did
         if snapshot.in_epoch > 0:
             watch.batch_done()
         if snapshot.epoch > len(watch.ends):

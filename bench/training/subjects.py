@@ -31,8 +31,7 @@ class Subject:
         bare: the module of this package that trains with it.
         metric: what they are compared by.
         margin: how far below the library's metric ours may be, in the metric's own unit, stated before measuring.
-        epochs: of a training that is to be good; timed ones are shorter.
-        timed_epochs: of a training that is timed.
+        epochs: of a training that is to be good.
         pictures: of the data set.
         judged: the metrics of the published weights, which one function judges on both sides; without them a training
             is worth its best epoch.
@@ -44,7 +43,6 @@ class Subject:
     metric: str
     margin: float
     epochs: int
-    timed_epochs: int
     pictures: int
     judged: tuple[str, ...] = ()
 
@@ -87,23 +85,20 @@ SUBJECTS = {
     Task.DETECTION: Subject(
         *("digits.yaml", "ultralytics", "bare_ultralytics", "mAP50", 0.02),
         epochs=12,
-        timed_epochs=3,
         pictures=800,
         judged=("mAP50", "mAP50-95"),
     ),
     Task.CLASSIFICATION: Subject(
-        *("digits-classification.yaml", "timm", "bare_timm", "macroF1", 0.02), epochs=8, timed_epochs=4, pictures=1797
+        *("digits-classification.yaml", "timm", "bare_timm", "macroF1", 0.02), epochs=8, pictures=1797
     ),
     Task.FACE_ID: Subject(
         *("face-id.yaml", "plain PyTorch", "bare_arcface", "top1", 0.02),
         epochs=12,
-        timed_epochs=3,
         pictures=60 * PICTURES_OF_AN_ANIMAL,
     ),
     Task.REID: Subject(
         *("reid.yaml", "torchreid", "bare_torchreid", "mAP", 0.02),
         epochs=10,
-        timed_epochs=4,
         pictures=60 * SIGHTINGS_OF_AN_ANIMAL,
     ),
 }

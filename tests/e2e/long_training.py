@@ -10,7 +10,7 @@ from tests.e2e.live_run import LiveRun
 from tests.e2e.training_runs import example
 from tests.e2e.yard import Yard
 
-EPOCHS, SEED = 20, 42
+EPOCHS, SEED = 12, 42
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def trained(yard: Yard, long_training: Begun, tmp_path_factory: pytest.TempPathF
 
 
 def test_the_example_learns(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
-    """20 epochs of the example reach mAP50 0.85; how long they took is printed."""
+    """12 epochs of the example reach mAP50 0.85; how long they took is printed."""
     metrics = {each["name"]: float(each["value"]) for each in trained.status["metrics"]}
 
     with capsys.disabled():

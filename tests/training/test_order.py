@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from modelyard_trainer.checkpoints.model import Position, Snapshot
-from modelyard_trainer.loop.drawing import Purpose, draw_from, drawing
+from modelyard_trainer.loop.drawing import Purpose, draw_from, pictures_drawn
 from modelyard_trainer.loop.resume import fingerprint, why_not
 from modelyard_trainer.tasks.detection.order import Order
 from modelyard_trainer.tasks.detection.schedule import Schedule
@@ -64,16 +64,8 @@ def test_what_is_drawn_belongs_to_the_place_and_disturbs_nobody() -> None:
     undisturbed = [draws(), draws()]
     draw_from(1, Purpose.STEP, 0, 0)
     first = draws()
-    places = [
-        (1, Purpose.PICTURE, 0, 0),
-        (1, Purpose.PICTURE, 0, 1),
-        (1, Purpose.PICTURE, 1, 0),
-        (2, Purpose.PICTURE, 0, 0),
-    ]
-    drawn = []
-    for place in (*places, places[0]):
-        with drawing(*place):
-            drawn.append(draws())
+    drawn = pictures_drawn(1, [(0, 0), (0, 1), (1, 0), (0, 0)], lambda _epoch, _position: draws())
+    drawn[3:3] = pictures_drawn(2, [(0, 0)], lambda _epoch, _position: draws())
     assert [first, draws()] == undisturbed
     assert drawn[0] == drawn[-1]
     assert len({*drawn, undisturbed[0]}) == 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -35,6 +36,21 @@ def write_atomically(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
+
+
+def link_or_copy(path: Path, target: Path) -> None:
+    """Make `target` another name of a file that nobody writes into, or a copy where the file system has no such names.
+
+    Whoever reads it meanwhile reads its old bytes or all of the new ones.
+    """
+    unfinished = target.with_name(f".{target.name}.part")
+    unfinished.unlink(missing_ok=True)
+    try:
+        os.link(path, unfinished)
+    except OSError:
+        shutil.copyfile(path, unfinished)
+    unfinished.replace(target)
+    unfinished.unlink(missing_ok=True)  # it is still there where both were names of one file already
 
 
 def files_below(folder: Path) -> Iterator[Path]:

@@ -44,16 +44,25 @@ def test_the_verdict_knows_how_much_seeds_differ(quality: tuple[tuple[float, flo
     assert compared(*quality).verdict == verdict
 
 
-def test_a_ratio_is_told_with_its_least_and_its_most() -> None:
-    assert "1.010 (0.980 to 1.030)" in compared(ratios=(1.03, 0.98, 1.01)).row
-    assert "not measured" in compared(ratios=()).row
+@pytest.mark.parametrize(
+    ("ratios", "told"),
+    [
+        ((), "not measured"),
+        ((1.03, 0.98, 1.01), "1.010 (0.980 to 1.030)"),
+        ((1, 2, 3, 4, 5), "3.000 (1.000 to 5.000)"),
+        ((1, 2, 3, 4, 5, 6), "3.500 (1.000 to 6.000)"),
+        (tuple(range(1, 11)), "5.500 (2.000 to 9.000)"),
+        (tuple(range(1, 34)), "17.000 (11.000 to 23.000)"),
+    ],
+)
+def test_a_ratio_is_told_with_the_interval_of_the_sign_test(ratios: tuple[float, ...], told: str) -> None:
+    """Which ranks they are stands in every table of it."""
+    assert told in compared(ratios=ratios).row
 
 
-def test_a_pair_compares_median_epochs() -> None:
-    ours = {"epochSeconds": [9.0, 2.0, 2.2], "epochComputed": [1.0, 1.1, 1.2]}
-    theirs = {"epochSeconds": [2.0], "epochComputed": [1.0]}
-    pair = Pair(ours, theirs, others=0.0)
-    assert (pair.ratio, pair.computed) == pytest.approx((1.1, 1.1))
+def test_a_pair_compares_the_epochs_that_were_beside_each_other() -> None:
+    pair = Pair({"epochSeconds": [9.0, 2.2]}, {"epochSeconds": [3.0, 2.0]}, others=0.0)
+    assert pair.ratios("epochSeconds") == pytest.approx((3.0, 1.1))
 
 
 def test_published_weights_are_told_by_every_metric_that_they_were_judged_by() -> None:

@@ -17,10 +17,11 @@ from modelyard_trainer.loop import epochs, guard
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches
 from modelyard_trainer.loop.compiling import as_it_is
+from modelyard_trainer.loop.drawing import Place
 from modelyard_trainer.loop.epochs import EpochLoop, Plan
 from modelyard_trainer.loop.freezing import Freezing
 from modelyard_trainer.loop.guard import Guard, Watch
-from modelyard_trainer.loop.loader import EpochLoader, Place
+from modelyard_trainer.loop.loader import EpochLoader
 from modelyard_trainer.loop.optimizer import build_optimizer
 from modelyard_trainer.loop.precision import Precision
 from modelyard_trainer.loop.schedule import Schedule

@@ -17,10 +17,11 @@ from modelyard_trainer.errors import RunError
 from modelyard_trainer.loop.average import Average
 from modelyard_trainer.loop.batches import Batches, without_a_small_batch
 from modelyard_trainer.loop.device import ranks_wanted
+from modelyard_trainer.loop.drawing import Place
 from modelyard_trainer.loop.epochs import EpochLoop, Plan
 from modelyard_trainer.loop.freezing import Freezing
 from modelyard_trainer.loop.guard import NOTHING, Watch
-from modelyard_trainer.loop.loader import EpochLoader, Place
+from modelyard_trainer.loop.loader import EpochLoader
 from modelyard_trainer.loop.optimizer import build_optimizer
 from modelyard_trainer.loop.precision import Precision
 from modelyard_trainer.loop.ranks import ALONE, Ranks

@@ -11,7 +11,7 @@ import pytest
 from modelyard_api.pictures import PictureAugment
 from modelyard_api.reid import ReidAugment
 from modelyard_trainer.imaging.augment import augmentation
-from modelyard_trainer.loop.drawing import Purpose, drawing
+from modelyard_trainer.loop.drawing import pictures_drawn
 from modelyard_trainer.tasks.reid.augment import Variation
 from numpy.typing import NDArray
 from PIL import Image
@@ -31,9 +31,8 @@ def noise(height: int, width: int) -> Pixels:
 
 def varied(vary: Callable[[Image.Image], Image.Image], pixels: Pixels) -> Iterator[Pixels]:
     """Many variations of one picture."""
-    for place in range(DRAWS):
-        with drawing(3, Purpose.PICTURE, 0, place):
-            yield np.asarray(vary(Image.fromarray(pixels)))
+    places = [(0, position) for position in range(DRAWS)]
+    yield from pictures_drawn(3, places, lambda _epoch, _position: np.asarray(vary(Image.fromarray(pixels))))
 
 
 def of_a_person(**asked: Any) -> Variation:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-import os
 import shutil
 import threading
 import time
@@ -36,7 +35,7 @@ from modelyard_trainer.checkpoints.pace import Pace
 from modelyard_trainer.checkpoints.shelf import Shelf
 from modelyard_trainer.checkpoints.state import has_diverged, read_state, write_state
 from modelyard_trainer.errors import RunError
-from modelyard_trainer.files import sha256
+from modelyard_trainer.files import link_or_copy, sha256
 from modelyard_trainer.patience import AT_THE_START, Patience
 from modelyard_trainer.progress import Progress
 
@@ -149,7 +148,9 @@ class KeptCheckpoints:
         folder = self._scratch / "checkpoints" / str(next(self._numbers))
         try:
             folder.mkdir(parents=True)
-            files = {name: _link(path, folder / name) for name, path in snapshot.files.items()}
+            files = {name: folder / name for name in snapshot.files}
+            for name, path in snapshot.files.items():
+                link_or_copy(path, files[name])
         except OSError as error:  # a full disk must not end the training here: there will be another one
             self._progress.notice(f"the checkpoint of {snapshot.position} was not kept: {error}")
             _log.warning("the checkpoint of %s was not kept: %s", snapshot.position, error)
@@ -441,14 +442,6 @@ class KeptCheckpoints:
         kept = {found.described(self._shelf.uri(found.key)).uri for found in self._inventory.kept}
         with self._changed:
             self._history = replace(self._history, kept=tuple(each for each in self._history.kept if each.uri in kept))
-
-
-def _link(path: Path, target: Path) -> Path:
-    try:
-        os.link(path, target)
-    except OSError:
-        shutil.copyfile(path, target)
-    return target
 
 
 def _forget(pending: _Pending) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,8 +12,7 @@ from torch import Tensor, nn
 
 from modelyard_trainer.imaging.augment import Transform
 from modelyard_trainer.imaging.squares import Squares
-from modelyard_trainer.loop.drawing import Purpose, drawing
-from modelyard_trainer.loop.loader import Place
+from modelyard_trainer.loop.drawing import Place, pictures_drawn
 from modelyard_trainer.loop.sampling import Order
 
 Numbered = tuple[Tensor, int]
@@ -33,14 +34,19 @@ class TrainingPictures:
         self._squares, self._order, self._augment, self._seed, self._count = squares, order, augment, seed, count
 
     def __getitem__(self, place: Place) -> Numbered:
-        epoch, position = place
-        index = int(self._order(epoch)[position])
-        with drawing(self._seed, Purpose.PICTURE, epoch, position):
-            varied = self._augment(Image.fromarray(np.asarray(self._squares[index])))
-        return _planes(np.asarray(varied)), index
+        return self.__getitems__([place])[0]
+
+    def __getitems__(self, places: Sequence[Place]) -> list[Numbered]:
+        """Those of a batch."""
+        return pictures_drawn(self._seed, places, self._varied)
 
     def __len__(self) -> int:
         return self._count
+
+    def _varied(self, epoch: int, position: int) -> Numbered:
+        index = int(self._order(epoch)[position])
+        varied = self._augment(Image.fromarray(np.asarray(self._squares[index])))
+        return _planes(np.asarray(varied)), index
 
 
 class PlainPictures:

@@ -7,14 +7,18 @@ neither the number of workers nor a restart changes a training.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+Place = tuple[int, int]
+"""(epoch, position in its order), both counted from 0."""
+Picture = TypeVar("Picture")
 
 
 class Purpose(IntEnum):
@@ -28,20 +32,22 @@ class Purpose(IntEnum):
 
 def draw_from(seed: int, purpose: Purpose, epoch: int, place: int) -> None:
     """Make `random`, NumPy and torch draw what belongs to this place, from now on."""
-    numbers = numbers_of(seed, purpose, epoch, place)
-    _seed_cpu(numbers)
-    torch.manual_seed(_wide(numbers))
+    torch.manual_seed(_seed(seed, purpose, epoch, place))
 
 
-@contextmanager
-def drawing(seed: int, purpose: Purpose, epoch: int, place: int) -> Iterator[None]:
-    """As `draw_from`, on the CPU, and until the block ends; then they go on as if nothing had been drawn."""
+def pictures_drawn(seed: int, places: Iterable[Place], picture_at: Callable[[int, int], Picture]) -> list[Picture]:
+    """What `picture_at(epoch, position)` gives for each place when it draws, on the CPU, what belongs to the place.
+
+    Whatever else draws goes on as if nothing had been drawn. Keeping its place takes four times as long as drawing from
+    another one: this is for batches, not for each picture alone.
+    """
     before = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
-    numbers = numbers_of(seed, purpose, epoch, place)
-    _seed_cpu(numbers)
-    torch.default_generator.manual_seed(_wide(numbers))
     try:
-        yield
+        found = []
+        for epoch, position in places:
+            torch.default_generator.manual_seed(_seed(seed, Purpose.PICTURE, epoch, position))
+            found.append(picture_at(epoch, position))
+        return found
     finally:
         random.setstate(before[0])
         np.random.set_state(before[1])
@@ -61,9 +67,12 @@ def numbers_of(seed: int, purpose: Purpose, epoch: int, place: int) -> NDArray[n
     return np.random.SeedSequence((seed, int(purpose), epoch, place)).generate_state(4).astype(np.uint32, copy=False)
 
 
-def _seed_cpu(numbers: NDArray[np.uint32]) -> None:
+def _seed(seed: int, purpose: Purpose, epoch: int, place: int) -> int:
+    """Seed `random` and NumPy; torch's own seed is returned."""
+    numbers = numbers_of(seed, purpose, epoch, place)
     random.seed(numbers.tobytes())
     np.random.seed(numbers)
+    return _wide(numbers)
 
 
 def _wide(numbers: NDArray[np.uint32]) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from modelyard_api.report import ReportedBest
 
 from modelyard_trainer.checkpoints.model import Snapshot
+from modelyard_trainer.files import link_or_copy
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.quantising.file import QUANTISED, QuantisedWeights
 from modelyard_trainer.tasks.base import BEST, LAST, Epoch
@@ -77,12 +78,13 @@ class History:
     def add(self, epoch: int, metrics: Mapping[str, float], is_best: bool, weights: Mapping[str, Any]) -> None:
         """An epoch (counted from 1) is done: write its weights, and tell."""
         self._append(epoch, metrics)
-        self._write(self._results / LAST, epoch, metrics, weights)
+        last = self._results / LAST
+        self._write(last, epoch, metrics, weights)
         if self._metric in metrics and (is_best or self._best is None):
             self._best = ReportedBest(epoch=epoch, metric=self._metric, value=metrics[self._metric])
-            self._write(self._results / BEST, epoch, metrics, weights)
+            link_or_copy(last, self._results / BEST)
         if self._numbered(epoch):
-            self._write(self._results / f"epoch{epoch}.pt", epoch, metrics, weights)
+            link_or_copy(last, self._results / f"epoch{epoch}.pt")
         self._tell(epoch, metrics)
 
     def add_quantised(self, epoch: int, metrics: Mapping[str, float], weights: QuantisedWeights | None) -> None:

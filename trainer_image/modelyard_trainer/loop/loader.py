@@ -7,16 +7,15 @@ from typing import Any, Protocol
 
 from torch.utils.data import DataLoader, Sampler
 
+from modelyard_trainer.loop.drawing import Place
 from modelyard_trainer.loop.ranks import ALONE, Ranks
 
-Place = tuple[int, int]
-"""(epoch, position in its order), both counted from 0."""
 _PREFETCHED = 4
 """Batches that each worker has ready, as with ultralytics."""
 
 
 class Pictures(Protocol):
-    """Training pictures by their place in the training."""
+    """Training pictures by their place in the training; with `__getitems__`, a batch of them at a time."""
 
     def __getitem__(self, place: Place) -> Any:
         """The picture at a place, augmented."""

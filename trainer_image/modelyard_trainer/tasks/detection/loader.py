@@ -11,8 +11,7 @@ import numpy as np
 from ultralytics.data.augment import Compose, Mosaic
 
 from modelyard_trainer.dataset.model import Picture
-from modelyard_trainer.loop.drawing import Purpose, drawing
-from modelyard_trainer.loop.loader import Place
+from modelyard_trainer.loop.drawing import Place, pictures_drawn
 from modelyard_trainer.tasks.detection.order import Order
 from modelyard_trainer.tasks.detection.pictures import CheckedPictures
 
@@ -52,12 +51,16 @@ class OrderedPictures(CheckedPictures):
 
     def __getitem__(self, place: Place) -> dict[str, Any]:
         """The picture at this place, augmented."""
-        epoch, position = place
+        return self.__getitems__([place])[0]
+
+    def __getitems__(self, places: Sequence[Place]) -> list[dict[str, Any]]:
+        """Those of a batch."""
+        return pictures_drawn(self.order.seed, places, self._augmented)
+
+    def _augmented(self, epoch: int, position: int) -> dict[str, Any]:
         self._pool = self.order.pool(epoch, position)
         transforms = self._mixing if epoch < self._plain_from else self._plain
-        with drawing(self.order.seed, Purpose.PICTURE, epoch, position):
-            index = int(self.order.indices(epoch)[position])
-            picture: dict[str, Any] = transforms(self.get_image_and_label(index))
+        picture: dict[str, Any] = transforms(self.get_image_and_label(int(self.order.indices(epoch)[position])))
         return picture
 
     def _partners(self) -> list[int]:
