@@ -13,6 +13,7 @@ import yaml
 from modelyard_api import GROUP, VERSION
 from modelyard_api.generated import generate
 from modelyard_api.schema import training_run_schema
+from modelyard_api.structural import without_defaults_in_lists
 from modelyard_api.training_run import KIND, PLURAL, SINGULAR
 from modelyard_api.wording import explained
 
@@ -67,7 +68,7 @@ COLUMNS = (
 def custom_resource_definition() -> dict[str, Any]:
     """The whole CustomResourceDefinition as a JSON object."""
     schema = training_run_schema()
-    schema["properties"]["spec"] = explained(schema["properties"]["spec"])
+    schema["properties"]["spec"] = without_defaults_in_lists(explained(schema["properties"]["spec"]))
     version = {
         "name": VERSION,
         "served": True,

@@ -63,6 +63,8 @@ PRECISIONS = {
     ExportFormat.IMX500: (Precision.INT8,),
 }
 """What each format can hold."""
+_PRECISION, _QAT = "self.?precision.orValue('fp32')", "self.?qat.orValue(false)"
+"""In rules: the API server fills in no default within a list (`crd.py`)."""
 _MAY_BE_SKIPPED = (ExportFormat.TENSORRT, ExportFormat.IMX500)
 """Formats that not every machine or network can have."""
 
@@ -106,7 +108,7 @@ def _only_for_onnx(field: str, missing: str, sentence: str) -> Rule:
 def _precisions_of(form: ExportFormat) -> Rule:
     precisions = PRECISIONS[form]
     return Rule(
-        f"self.format != '{form.value}' || self.precision in {[each.value for each in precisions]}",
+        f"self.format != '{form.value}' || {_PRECISION} in {[each.value for each in precisions]}",
         f"must be {' or '.join(precisions)} for {form.value}",
         path=".precision",
         holds=lambda export: export.format is not form or export.precision in precisions,
@@ -118,17 +120,19 @@ class Export(ApiModel):
 
     rules: ClassVar = (
         _only_for_onnx("opset", "!has(self.opset)", "is for format onnx only; leave it out"),
-        _only_for_onnx("dynamic", "!self.dynamic", "is for format onnx only; leave it out or set it to false"),
+        _only_for_onnx(
+            "dynamic", "!self.?dynamic.orValue(false)", "is for format onnx only; leave it out or set it to false"
+        ),
         *(_precisions_of(form) for form in PRECISIONS if PRECISIONS[form] != tuple(Precision)),
         Rule(
-            f"self.format in {[each.value for each in _MAY_BE_SKIPPED]} || !self.required",
+            f"self.format in {[each.value for each in _MAY_BE_SKIPPED]} || !self.?required.orValue(false)",
             f"is for formats {' and '.join(_MAY_BE_SKIPPED)} only; leave it out or set it to false",
             path=".required",
             holds=lambda export: export.format in _MAY_BE_SKIPPED or not export.required,
         ),
         Rule(
-            "self.format != 'imx500' || !has(self.calibration) || "
-            "(self.calibration.method == 'minmax' && !self.calibration.perChannel)",
+            "self.format != 'imx500' || (self.?calibration.?method.orValue('minmax') == 'minmax' && "
+            "!self.?calibration.?perChannel.orValue(false))",
             "can say pictures alone for imx500: its ranges are powers of two around all that was seen, and its weights "
             "always have a scale for each channel",
             path=".calibration",
@@ -139,7 +143,7 @@ class Export(ApiModel):
             ),
         ),
         Rule(
-            f"self.precision != 'int8' || !has(self.opset) || self.opset >= {QUANTISED_OPSET}",
+            f"{_PRECISION} != 'int8' || !has(self.opset) || self.opset >= {QUANTISED_OPSET}",
             f"must be {QUANTISED_OPSET} or more for precision int8",
             path=".opset",
             holds=lambda export: (
@@ -147,19 +151,19 @@ class Export(ApiModel):
             ),
         ),
         Rule(
-            "self.precision == 'int8' || !has(self.calibration)",
+            f"{_PRECISION} == 'int8' || !has(self.calibration)",
             "is for precision int8 only; leave it out",
             path=".calibration",
             holds=lambda export: export.precision is Precision.INT8 or export.calibration is None,
         ),
         Rule(
-            "self.precision != 'int8' || !has(self.tolerance)",
+            f"{_PRECISION} != 'int8' || !has(self.tolerance)",
             "is not for precision int8, whose outputs are other numbers; leave it out, maxMetricDrop decides",
             path=".tolerance",
             holds=lambda export: export.precision is not Precision.INT8 or export.tolerance is None,
         ),
         Rule(
-            "!self.qat || (self.format == 'onnx' && self.precision == 'int8')",
+            f"!{_QAT} || (self.format == 'onnx' && {_PRECISION} == 'int8')",
             "is for format onnx with precision int8 only; leave it out or set it to false",
             path=".qat",
             holds=lambda export: (
@@ -167,7 +171,7 @@ class Export(ApiModel):
             ),
         ),
         Rule(
-            "!self.qat || !has(self.calibration)",
+            f"!{_QAT} || !has(self.calibration)",
             "is not for qat, whose ranges were found in training; leave it out",
             path=".calibration",
             holds=lambda export: not export.qat or export.calibration is None,

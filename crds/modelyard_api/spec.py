@@ -593,7 +593,7 @@ class Toleration(ApiModel):
 
     rules: ClassVar = (
         Rule(
-            "!has(self.value) || self.operator == 'Equal'",
+            "!has(self.value) || self.?operator.orValue('Exists') == 'Equal'",
             "is for operator Equal only; leave it out",
             path=".value",
             holds=lambda toleration: toleration.value is None or toleration.operator is TolerationOperator.EQUAL,
@@ -928,20 +928,22 @@ SPEC_RULES = (
         holds=lambda spec: spec.mode is Mode.TRAIN or spec.training.quantization is None,
     ),
     Rule(
-        "!has(self.training.quantization) || self.export.exists(export, export.qat)",
+        "!has(self.training.quantization) || self.export.exists(export, export.?qat.orValue(false))",
         "needs an export that it is for, such as {format: onnx, precision: int8, qat: true} in spec.export",
         path=".training.quantization",
         holds=lambda spec: spec.training.quantization is None or any(export.qat for export in spec.export),
     ),
     Rule(
-        "has(self.training.quantization) || !self.export.exists(export, export.qat)",
+        "has(self.training.quantization) || !self.export.exists(export, export.?qat.orValue(false))",
         "must not ask for qat without spec.training.quantization, which trains for it",
         path=".export",
         holds=lambda spec: spec.training.quantization is not None or not any(export.qat for export in spec.export),
     ),
     Rule(
         "self.export.size() < 2 || self.export.all(one, self.export.exists_one(other, other.format == one.format && "
-        "other.precision == one.precision && other.dynamic == one.dynamic && other.qat == one.qat && "
+        "(has(other.precision) ? other.precision : 'fp32') == (has(one.precision) ? one.precision : 'fp32') && "
+        "other.?dynamic.orValue(false) == one.?dynamic.orValue(false) && "
+        "other.?qat.orValue(false) == one.?qat.orValue(false) && "
         f"other.?opset.orValue({DEFAULT_OPSET}) == one.?opset.orValue({DEFAULT_OPSET})))",
         "must not ask for the same format, precision, opset, dynamic and qat twice",
         path=".export",

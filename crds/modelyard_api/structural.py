@@ -37,6 +37,23 @@ def structural_schema(model: type[BaseModel]) -> Schema:
     return _structural(schema, schema.get("$defs", {}))
 
 
+def without_defaults_in_lists(schema: Schema, *, listed: bool = False) -> Schema:
+    """The schema without the defaults of what is in lists: whoever reads an object fills them in.
+
+    A list is compared as a whole, by `kubectl apply` and Argo CD: one in which the API server has filled something in
+    would differ from its manifest for ever.
+    """
+    result = {key: value for key, value in schema.items() if not (listed and key == "default")}
+    if "items" in schema:
+        result["items"] = without_defaults_in_lists(schema["items"], listed=True)
+    if "additionalProperties" in schema:
+        result["additionalProperties"] = without_defaults_in_lists(schema["additionalProperties"], listed=listed)
+    if "properties" in schema:
+        parts = schema["properties"].items()
+        result["properties"] = {name: without_defaults_in_lists(part, listed=listed) for name, part in parts}
+    return result
+
+
 def _structural(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> Schema:
     schema, optional = _resolved(schema, definitions)
     unknown = schema.keys() - _COPIED - _TRANSLATED - _LEFT_OUT

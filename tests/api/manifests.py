@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from modelyard_api.loading import parse_run
+
 Manifest = dict[str, Any]
 Changes = Mapping[str, object]
 
@@ -63,3 +65,15 @@ def changed(changes: Changes, base: Manifest = RIGHT) -> Manifest:
         else:
             place[int(last) if isinstance(place, list) else last] = deepcopy(value)
     return result
+
+
+def filled_in(manifest: Manifest) -> Manifest:
+    """The spec that the API server keeps of a right manifest: the models' defaults, but lists as they are written."""
+    spec: Manifest = _with_lists_of(manifest["spec"], parse_run(manifest).spec.to_json_object())
+    return spec
+
+
+def _with_lists_of(written: Any, filled: Any) -> Any:
+    if isinstance(written, dict) and isinstance(filled, dict):
+        return {name: _with_lists_of(written.get(name), part) for name, part in filled.items()}
+    return written if isinstance(written, list) else filled

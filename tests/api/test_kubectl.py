@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
 
 import pytest
+import yaml
 from modelyard_api.schema import training_run_schema
 from modelyard_api.structural import Schema
 from modelyard_cluster.bare import BareControlPlane
@@ -14,6 +17,7 @@ from modelyard_cluster.kube_api import APPLY_PATCH, ApiError
 from tests.api.conftest import RUNS, Send
 from tests.api.manifests import RIGHT, Manifest
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 STATUS: Manifest = {
     "phase": "Running",
     "startedAt": "2026-11-21T12:00:00Z",
@@ -90,6 +94,21 @@ def test_runs_are_found_by_every_name_and_by_phase(served: BareControlPlane, nam
             "get", "trun", f"--namespace={namespace}", f"--field-selector=status.phase={phase}", "--output=name"
         )
         assert len(names.split()) == found
+
+
+def test_what_is_applied_again_is_unchanged(served: BareControlPlane, namespace: str) -> None:
+    """Nor would Argo CD find a difference: what is filled in is nowhere within a list, which is compared as a whole."""
+    runs = [{**yaml.safe_load(path.read_text()), "metadata": {"name": path.stem}} for path in EXAMPLES.glob("*.yaml")]
+    spec = deepcopy(RIGHT["spec"])
+    spec["resources"] = {**spec.get("resources", {}), "tolerations": [{"key": "nvidia.com/gpu"}]}
+    spec["export"] = [{"format": "onnx", "precision": "int8", "calibration": {"pictures": 100}}]
+    runs.append({**RIGHT, "metadata": {"name": "lists"}, "spec": spec})
+    manifest = yaml.safe_dump_all(runs)
+    served.kubectl("apply", f"--namespace={namespace}", "--filename=-", stdin=manifest)
+    told = served.kubectl("apply", f"--namespace={namespace}", "--filename=-", stdin=manifest).splitlines()
+    assert len(told) == len(runs)
+    assert [line for line in told if not line.endswith(" unchanged")] == []
+    assert served.kubectl("diff", f"--namespace={namespace}", "--filename=-", stdin=manifest) == ""
 
 
 def test_a_status_is_only_written_as_a_subresource(served: BareControlPlane, namespace: str, create: Send) -> None:

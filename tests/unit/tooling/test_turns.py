@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,17 +31,26 @@ print("so many turns:", turn + 1)
 """
 
 
-def states() -> list[str]:
-    """Of this process's children, as the kernel says it: T is stopped."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return [Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] for child in children]
+@pytest.fixture
+def states() -> Callable[[], list[str]]:
+    """What the kernel calls the states of this process's further children: T is stopped."""
+    others = _children()
+    return lambda: [
+        Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] for child in _children() - others
+    ]
+
+
+def _children() -> set[str]:
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
 
 
 def taker(script: str, folder: Path, name: str) -> TurnTaker:
     return TurnTaker([sys.executable, "-c", script, str(folder / name)], REPOSITORY, folder / f"{name}.errors")
 
 
-def test_who_is_not_at_its_turn_stands_still_with_all_its_threads(tmp_path: Path) -> None:
+def test_who_is_not_at_its_turn_stands_still_with_all_its_threads(
+    tmp_path: Path, states: Callable[[], list[str]]
+) -> None:
     with taker(COUNTS, tmp_path, "one") as one, taker(COUNTS, tmp_path, "other") as other:
         assert states() == ["T", "T"]
         one.take_turn()
@@ -56,7 +66,7 @@ def test_a_training_that_fails_says_why(tmp_path: Path) -> None:
         taker("raise SystemExit('there is no such picture')", tmp_path, "one")
 
 
-def test_what_is_not_waited_for_is_ended(tmp_path: Path) -> None:
+def test_what_is_not_waited_for_is_ended(tmp_path: Path, states: Callable[[], list[str]]) -> None:
     with taker(COUNTS, tmp_path, "one"):
         assert states() == ["T"]
     assert states() == []
