@@ -33,14 +33,13 @@ class Column:
     priority: int = 0
 
     def to_json_object(self) -> dict[str, object]:
-        """This column as an item of `additionalPrinterColumns`."""
-        return {
-            "name": self.name,
-            "type": self.type,
-            "jsonPath": self.path,
-            "description": self.description,
-            "priority": self.priority,
-        }
+        """This column as an item of `additionalPrinterColumns`.
+
+        A priority of 0 is left out, as the API server leaves it out: Argo CD compares with what that gives back.
+        """
+        priority = {"priority": self.priority} if self.priority else {}
+        column = {"name": self.name, "type": self.type, "jsonPath": self.path, "description": self.description}
+        return {**column, **priority}
 
 
 COLUMNS = (
