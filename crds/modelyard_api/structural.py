@@ -40,8 +40,8 @@ def structural_schema(model: type[BaseModel]) -> Schema:
 def without_defaults_in_lists(schema: Schema, *, listed: bool = False) -> Schema:
     """The schema without the defaults of what is in lists: whoever reads an object fills them in.
 
-    A list is compared as a whole, by `kubectl apply` and Argo CD: one in which the API server has filled something in
-    would differ from its manifest for ever.
+    `kubectl apply` compares a list as a whole: one in which the API server has filled something in would differ from
+    its manifest each time that it is applied.
     """
     result = {key: value for key, value in schema.items() if not (listed and key == "default")}
     if "items" in schema:

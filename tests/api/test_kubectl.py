@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from modelyard_api.crd import CRD_FILE
 from modelyard_api.schema import training_run_schema
 from modelyard_api.structural import Schema
 from modelyard_cluster.bare import BareControlPlane
@@ -97,7 +98,7 @@ def test_runs_are_found_by_every_name_and_by_phase(served: BareControlPlane, nam
 
 
 def test_what_is_applied_again_is_unchanged(served: BareControlPlane, namespace: str) -> None:
-    """Nor would Argo CD find a difference: what is filled in is nowhere within a list, which is compared as a whole."""
+    """What is filled in is nowhere within a list, which `kubectl apply` compares as a whole."""
     runs = [{**yaml.safe_load(path.read_text()), "metadata": {"name": path.stem}} for path in EXAMPLES.glob("*.yaml")]
     spec = deepcopy(RIGHT["spec"])
     spec["resources"] = {**spec.get("resources", {}), "tolerations": [{"key": "nvidia.com/gpu"}]}
@@ -109,6 +110,22 @@ def test_what_is_applied_again_is_unchanged(served: BareControlPlane, namespace:
     assert len(told) == len(runs)
     assert [line for line in told if not line.endswith(" unchanged")] == []
     assert served.kubectl("diff", f"--namespace={namespace}", "--filename=-", stdin=manifest) == ""
+
+
+def test_the_definition_is_as_the_api_server_keeps_it(served: BareControlPlane) -> None:
+    served.kubectl("apply", f"--filename={CRD_FILE}")
+    assert served.kubectl("apply", f"--filename={CRD_FILE}").endswith(" unchanged\n")
+
+
+def test_a_manifest_that_does_not_say_whether_a_run_is_suspended_leaves_it_so(
+    served: BareControlPlane, namespace: str
+) -> None:
+    manifest = yaml.safe_dump(RIGHT)
+    apply = ("apply", f"--namespace={namespace}", "--filename=-")
+    served.kubectl(*apply, stdin=manifest)
+    served.api.patch(f"{RUNS.format(namespace=namespace)}/right", {"spec": {"suspend": True}})
+    assert served.kubectl(*apply, stdin=manifest) == "trainingrun.modelyard.dev/right unchanged\n"
+    assert served.api.get(f"{RUNS.format(namespace=namespace)}/right")["spec"]["suspend"] is True
 
 
 def test_a_status_is_only_written_as_a_subresource(served: BareControlPlane, namespace: str, create: Send) -> None:

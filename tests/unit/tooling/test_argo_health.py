@@ -21,7 +21,7 @@ from modelyard_operator.domain.conditions import conditions_of
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "examples" / "argo-cd" / "health.lua"
-PAGE = ROOT / "docs" / "argo-cd.md"
+PAGE = ROOT / "docs" / "how-to" / "argo-cd.md"
 KEY = f"resource.customizations.health.{GROUP}_{KIND}"
 REASON_AND_HEALTH = {
     Phase.PENDING: ("Queued", "Progressing"),
