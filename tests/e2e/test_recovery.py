@@ -95,7 +95,7 @@ def test_a_container_that_the_kernel_kills_for_memory_goes_on_with_fewer_workers
     assert "loaderWorkers" not in first
     assert (second["reason"], second["loaderWorkers"]) == ("Completed", WORKERS // 2)
     assert second["resumedFromEpoch"] >= 1
-    assert (status["retries"], status["batchSize"]) == (1, 32)
+    assert (status["retries"], status["batchSize"]) == (1, 16)
     (told,) = {each["message"] for each in yard.watched.statuses(run.name) if each.get("reason") == "Retrying"}
     assert "needed more memory than resources.memory, 384Mi" in told
     assert "attempt 2 goes on with 2 loader workers instead of 4" in told
