@@ -76,14 +76,15 @@ lint: setup ## Style, types, layers
 	$(RUN)/mypy $(SOURCES)
 	$(RUN)/lint-imports
 
+# Three processes on two cores: a third of their time they wait, for stores and API servers.
 unit: setup
 	@$(CLUSTER) tools versitygw
-	$(RUN)/pytest tests/unit tests/cluster tests/fuzz -m 'not marathon' --numprocesses 2
+	$(RUN)/pytest tests/unit tests/cluster tests/fuzz -m 'not marathon' --numprocesses 3
 
 api: setup
 	@$(CLUSTER) tools
 	$(RUN)/pytest tests/chaos tests/integration tests/api -m 'not marathon' --long-share 32 \
-		--numprocesses 2 --dist loadfile --no-loadscope-reorder
+		--numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 training: setup
 	OMP_NUM_THREADS=1 $(RUN)/pytest tests/training -m 'not marathon' --long-share 4 --numprocesses 2 --dist loadfile
