@@ -116,7 +116,11 @@ def _compare(trainings: _Trainings, seeds: int, epochs: int | None) -> Iterator[
 
 
 def _table(found: Sequence[Comparison]) -> Table:
-    table = Table(title="Beside the bare library: ours / theirs", caption=f"{_machine()}; on a GPU: not measured")
+    table = Table(
+        title="Beside the bare library: ours / theirs",
+        caption=f"{_machine()}; on a GPU: not measured. Where ours is faster: all examples but detection's keep "
+        "decoded pictures in memory (training.cache), and the libraries decode them in each epoch.",
+    )
     for heading in HEADINGS:
         table.add_column(heading)
     for each in found:
