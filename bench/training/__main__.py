@@ -3,7 +3,8 @@
 Quality is compared over several seeds, at the epochs that make a good model, against a margin that was stated before.
 Speed is compared epoch by epoch, with as many threads on both sides: the two trainings of a seed take turns, since a
 machine's speed drifts from one training to the next by more than what is to be measured. Every training is a process of
-its own. What is known is kept after each seed, and what was measured of other tasks.
+its own. What is known is kept after each seed, and what was measured of other tasks; what is for times alone is not,
+unless a file is named for it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from bench.training.subjects import SUBJECTS, make_dataset
 from bench.training.turns import TurnTaker
 
 REPOSITORY = Path(__file__).parents[2]
+RESULTS = REPOSITORY / "bench" / "results" / "training.json"
 
 
 def main() -> None:
@@ -41,21 +43,28 @@ def main() -> None:
     parser.add_argument(
         "--seeds", type=int, default=3, choices=range(1, 11), metavar="1..10", help="pairs of trainings"
     )
-    parser.add_argument("--epochs", type=int, help="of each training, for times alone")
+    parser.add_argument("--epochs", type=int, help="of each training (2 or more), for times alone")
+    parser.add_argument("--no-cache", action="store_true", help="ours decodes pictures in each epoch, as theirs does")
     parser.add_argument("--threads", type=int, default=usable_cpus(), help="CPU cores that each training may use")
     parser.add_argument("--subset", type=int, help="most pictures of each side of a split, for times alone")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "bench" / "results" / "training.json")
+    parser.add_argument("--output", type=Path, help="JSON file of the results")
     asked = parser.parse_args()
+    if asked.epochs is not None and asked.epochs < 2:
+        parser.error("--epochs: the first one, which fills caches, is left out; must be 2 or more")
+    whole = not (asked.epochs or asked.no_cache or asked.subset)
+    output = asked.output or (RESULTS if whole else None)
     console = Console(width=160)
     found: dict[Task, Comparison] = {}
     with tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
         for task in asked.tasks:
             dataset = Path(folder) / task.value
             make_dataset(task, dataset)
-            for each in _compare(_Trainings(task, dataset, asked.threads, asked.subset), asked.seeds, asked.epochs):
+            trainings = _Trainings(task, dataset, asked.threads, asked.subset, not asked.no_cache)
+            for each in _compare(trainings, asked.seeds, asked.epochs):
                 console.print(each.newest)
                 found[task] = each
-                _keep(each, asked.output)
+                if output:
+                    _keep(each, output)
     console.print(_table(list(found.values())))
 
 
@@ -67,6 +76,7 @@ class _Trainings:
     dataset: Path
     threads: int
     subset: int | None
+    cached: bool
 
     def pair(self, sides: Sequence[str], seed: int, epochs: int) -> Pair:
         """One of each side, which take turns in this order: a, b, b, a, a, b, b, and so on."""
@@ -86,7 +96,8 @@ class _Trainings:
     def _command(self, side: str, seed: int, epochs: int) -> Sequence[str]:
         command = [sys.executable, "-m", "bench.training.one", self.task.value, side, "--dataset", str(self.dataset)]
         command += ["--seed", str(seed), "--epochs", str(epochs), "--threads", str(self.threads)]
-        return command + (["--subset", str(self.subset)] if self.subset else [])
+        command += ["--subset", str(self.subset)] if self.subset else []
+        return [*command, "--in-turn", *([] if self.cached else ["--no-cache"])]
 
 
 def _compare(trainings: _Trainings, seeds: int, epochs: int | None) -> Iterator[Comparison]:
@@ -106,8 +117,8 @@ def _compare(trainings: _Trainings, seeds: int, epochs: int | None) -> Iterator[
             threads=trainings.threads,
             subset=trainings.subset,
             quality=tuple((float(each.ours["best"]), float(each.theirs["best"])) for each in compared),
-            epoch_ratios=tuple(ratio for each in pairs for ratio in each.ratios("epochSeconds")),
-            computed_ratios=tuple(ratio for each in pairs for ratio in each.ratios("epochComputed")),
+            epoch_ratios=tuple(each.ratios("epochSeconds") for each in pairs),
+            computed_ratios=tuple(each.ratios("epochComputed") for each in pairs),
             others=tuple(each.others for each in pairs),
             first_batch=medians(pairs, "secondsToFirstBatch"),
             pictures_per_second=medians(pairs, "picturesPerSecond"),
@@ -118,8 +129,8 @@ def _compare(trainings: _Trainings, seeds: int, epochs: int | None) -> Iterator[
 def _table(found: Sequence[Comparison]) -> Table:
     table = Table(
         title="Beside the bare library: ours / theirs",
-        caption=f"{_machine()}; on a GPU: not measured. Where ours is faster: all examples but detection's keep "
-        "decoded pictures in memory (training.cache), and the libraries decode them in each epoch.",
+        caption=f"{_machine()}; on a GPU: not measured. All examples but detection's keep decoded pictures in memory "
+        "(training.cache), and the libraries decode them in each epoch: --no-cache shows what that makes.",
     )
     for heading in HEADINGS:
         table.add_column(heading)

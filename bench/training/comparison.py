@@ -38,7 +38,7 @@ class Comparison:
         threads: of the CPU, on both sides.
         subset: most pictures of each side of the split; None for all.
         quality: of each seed, our best metric and the library's.
-        epoch_ratios: of each pair of epochs, our seconds by the library's.
+        epoch_ratios: of each seed, of each pair of epochs, our seconds by the library's.
         computed_ratios: the same of the seconds that the processes computed, which other programs make little
             difference to.
         others: of each pair of trainings.
@@ -56,8 +56,8 @@ class Comparison:
     threads: int
     subset: int | None
     quality: tuple[tuple[float, float], ...]
-    epoch_ratios: tuple[float, ...]
-    computed_ratios: tuple[float, ...]
+    epoch_ratios: tuple[tuple[float, ...], ...]
+    computed_ratios: tuple[tuple[float, ...], ...]
     others: tuple[float, ...]
     first_batch: tuple[float, float]
     pictures_per_second: tuple[float, float]
@@ -78,7 +78,7 @@ class Comparison:
     def newest(self) -> str:
         """What the last pair of trainings showed, for whoever waits."""
         metric = "{:.3f}, bare {:.3f}".format(*self.quality[-1]) if self.quality else "not compared"
-        seconds, computed = interval(self.epoch_ratios), interval(self.computed_ratios)
+        seconds, computed = of_epochs(self.epoch_ratios), of_epochs(self.computed_ratios)
         return (
             f"{self.task}, seed {len(self.others) - 1}: {self.metric} {metric}; an epoch so far takes {seconds} of the "
             f"bare one's seconds, {computed} of its computing; others used {self.others[-1]:.1f} cores"
@@ -95,8 +95,8 @@ class Comparison:
                 for name, values in {self.metric: self.quality, **self.further}.items()
             ),
             f"{self.margin:g} {self.verdict}",
-            interval(self.epoch_ratios),
-            interval(self.computed_ratios),
+            of_epochs(self.epoch_ratios),
+            of_epochs(self.computed_ratios),
             f"{median(self.others):.1f}" if self.others else "",
             "{:.1f} s / {:.1f} s".format(*self.first_batch),
             "{:.0f} / {:.0f}".format(*self.pictures_per_second),
@@ -126,15 +126,12 @@ def medians(pairs: Sequence[Pair], name: str) -> tuple[float, float]:
     return float(median(each.ours[name] for each in pairs)), float(median(each.theirs[name] for each in pairs))
 
 
-def interval(ratios: Sequence[float]) -> str:
-    """Their median, and the 95 per cent interval of it that needs no assumption: that of the sign test.
+def of_epochs(ratios: Sequence[Sequence[float]]) -> str:
+    """The median of all epochs, and the least and the most of the seeds' medians.
 
-    Of five or fewer it is from the least to the most, which is less: 94 per cent for five.
+    Epochs of one training are no measurements of their own: what slows one of them mostly slows its neighbours.
     """
-    if not ratios:
+    seeds = [median(each) for each in ratios]
+    if not seeds:
         return "not measured"
-    below, tail = 0, 1.0
-    while tail + (more := math.comb(len(ratios), below + 1)) <= 0.025 * 2 ** len(ratios):
-        below, tail = below + 1, tail + more
-    inner = sorted(ratios)
-    return f"{median(ratios):.3f} ({inner[below]:.3f} to {inner[-1 - below]:.3f})"
+    return f"{median(ratio for each in ratios for ratio in each):.3f} ({min(seeds):.3f} to {max(seeds):.3f})"

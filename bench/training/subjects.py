@@ -9,7 +9,7 @@ from pathlib import Path
 
 from modelyard_api.loading import parse_run, read_run
 from modelyard_api.run_document import RunDocument
-from modelyard_api.spec import Artifacts, Dataset, Task
+from modelyard_api.spec import Artifacts, Dataset, ImageCache, Task
 from modelyard_trainer.dataset.model import CheckedDataset, FetchedDataset
 from modelyard_trainer.progress import Progress
 from modelyard_trainer.tasks.base import TaskContext
@@ -47,7 +47,7 @@ class Subject:
     judged: tuple[str, ...] = ()
 
     def document(
-        self, dataset: Path, results: Path, *, seed: int, epochs: int, subset: int | None = None
+        self, dataset: Path, results: Path, *, seed: int, epochs: int, subset: int | None = None, cached: bool = True
     ) -> RunDocument:
         """The example, from and into folders of this computer, exported to nothing.
 
@@ -57,10 +57,14 @@ class Subject:
             seed: of the training.
             epochs: of the training.
             subset: most pictures of each side of the split; all without it.
+            cached: keep decoded pictures between epochs where the example does.
         """
         manifest = parse_run(read_run((EXAMPLES / self.example).read_text(encoding="utf-8")))
         spec = manifest.spec
         kept = spec.dataset.model_dump(exclude={"s3", "path", "limit"})
+        changed: dict[str, object] = {"seed": seed, "epochs": epochs, "evaluate_every": 1}
+        if not cached:
+            changed["cache"] = ImageCache.NONE
         return RunDocument(
             namespace="bench",
             name=manifest.metadata.name,
@@ -71,7 +75,7 @@ class Subject:
                 update={
                     "dataset": Dataset(**kept, path=str(dataset), limit=subset),
                     "artifacts": Artifacts(path=str(results)),
-                    "training": spec.training.model_copy(update={"seed": seed, "epochs": epochs, "evaluate_every": 1}),
+                    "training": spec.training.model_copy(update=changed),
                     "export": [],
                     "format_priorities": [],
                 }

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
@@ -18,10 +19,15 @@ _OVER = "this turn is over"
 
 
 def give_turn() -> None:
-    """In a training: let the other have its turn, and wait for the next one of ours."""
-    sys.stdout.write(f"{_OVER}\n")
+    """In a training: let the other have its turn, and wait for the next one of ours.
+
+    Raises:
+        SystemExit: whoever gives the turns is gone.
+    """
+    sys.stdout.write(f"\n{_OVER}\n")  # libraries may leave a line unfinished
     sys.stdout.flush()
-    sys.stdin.readline()
+    if not sys.stdin.readline():
+        raise SystemExit("nobody gives turns any more")
 
 
 class TurnTaker:
@@ -47,17 +53,21 @@ class TurnTaker:
                 start_new_session=True,  # stopped with the processes that load its pictures
             )
         self._last_line = ""
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __enter__(self) -> Self:
         """It is running already."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing of it is left."""
-        if self._process.poll() is None:
+        """Nothing of it is left, nor of the processes that it has begun."""
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        with self._process:
+        with suppress(BrokenPipeError), self._process:
             pass
 
     def take_turn(self) -> None:
@@ -66,9 +76,10 @@ class TurnTaker:
         Raises:
             SystemExit: it ended otherwise than well; with what it said last.
         """
-        os.killpg(self._process.pid, signal.SIGCONT)
-        _pipe(self._process.stdin).write("\n")
-        _pipe(self._process.stdin).flush()
+        with suppress(ProcessLookupError, BrokenPipeError):  # it has ended: `_wait` says how
+            os.killpg(self._process.pid, signal.SIGCONT)
+            _pipe(self._process.stdin).write("\n")
+            _pipe(self._process.stdin).flush()
         self._wait()
 
     def result(self) -> str:
@@ -88,9 +99,9 @@ class TurnTaker:
         for line in _pipe(self._process.stdout):
             if line.rstrip() == _OVER:
                 os.killpg(self._process.pid, signal.SIGSTOP)
-                os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
+                os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
                 return
-            self._last_line = line
+            self._last_line = line if line.strip() else self._last_line
         if status := self._process.wait():
             said = self._errors.read_text()[-4000:]
             raise SystemExit(f"{' '.join(self._command)} ended with status {status}:\n{said}")

@@ -64,7 +64,7 @@ PRECISIONS = {
 }
 """What each format can hold."""
 _PRECISION, _QAT = "self.?precision.orValue('fp32')", "self.?qat.orValue(false)"
-"""In rules: the API server fills in no default within a list (`crd.py`)."""
+"""In rules, the models' defaults: the API server fills in none within a list (`without_defaults_in_lists`)."""
 _MAY_BE_SKIPPED = (ExportFormat.TENSORRT, ExportFormat.IMX500)
 """Formats that not every machine or network can have."""
 

@@ -939,6 +939,7 @@ SPEC_RULES = (
         path=".export",
         holds=lambda spec: spec.training.quantization is not None or not any(export.qat for export in spec.export),
     ),
+    # `orValue` of a text costs the API server's estimate more than all rules together may.
     Rule(
         "self.export.size() < 2 || self.export.all(one, self.export.exists_one(other, other.format == one.format && "
         "(has(other.precision) ? other.precision : 'fp32') == (has(one.precision) ? one.precision : 'fp32') && "

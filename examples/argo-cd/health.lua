@@ -12,4 +12,5 @@ for _, condition in ipairs(status.conditions or {}) do
     return { status = health[condition.type], message = told(condition.reason, condition.message) }
   end
 end
-return { status = "Progressing", message = told(status.reason or status.phase or "Pending", status.message) }
+local waits = status.reason == "WaitingForApproval" and "Suspended" or "Progressing"
+return { status = waits, message = told(status.reason or status.phase or "Pending", status.message) }

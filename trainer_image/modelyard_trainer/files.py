@@ -46,11 +46,13 @@ def link_or_copy(path: Path, target: Path) -> None:
     unfinished = target.with_name(f".{target.name}.part")
     unfinished.unlink(missing_ok=True)
     try:
-        os.link(path, unfinished)
-    except OSError:
-        shutil.copyfile(path, unfinished)
-    unfinished.replace(target)
-    unfinished.unlink(missing_ok=True)  # it is still there where both were names of one file already
+        try:
+            os.link(path, unfinished)
+        except OSError:
+            shutil.copyfile(path, unfinished)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)  # also where both were names of one file already: then nothing is replaced
 
 
 def files_below(folder: Path) -> Iterator[Path]:

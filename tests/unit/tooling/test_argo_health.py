@@ -48,6 +48,11 @@ def test_what_the_operator_writes_in_each_phase_has_its_health(phase: Phase) -> 
     assert _judged(_status(phase, reason, None)) == (health, reason)
 
 
+def test_a_run_that_waits_for_a_person_is_suspended_and_not_progressing() -> None:
+    status = _status(Phase.PENDING, "WaitingForApproval", "a sentence")
+    assert _judged(status) == ("Suspended", "WaitingForApproval: a sentence")
+
+
 @pytest.mark.parametrize("kind", ConditionType)
 @pytest.mark.parametrize("holds", ConditionStatus)
 def test_only_conditions_that_hold_and_decide_make_a_run_other_than_progressing(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,21 +15,23 @@ from bench.training.turns import TurnTaker
 
 REPOSITORY = Path(__file__).parents[3]
 COUNTS = """
-import sys, threading, time
-from pathlib import Path
+import os, sys, time
 from bench.training.turns import give_turn
-counted = 0
-def count():
-    global counted
+def count(path):
+    counted = 0
     while True:
         counted += 1
-        time.sleep(0.001)
-threading.Thread(target=count, daemon=True).start()
+        open(path, "a").write(".")
+        time.sleep(0.002)
+open(sys.argv[1], "w").close()
+child = os.fork()
+if not child:
+    count(sys.argv[1])
 for turn in range(2):
     give_turn()
     time.sleep(0.05)
-    Path(sys.argv[1]).write_text(str(counted))
-print("so many turns:", turn + 1)
+os.kill(0 if "dies" in sys.argv[1] else child, 9)
+print("so many turns:", turn + 1, end="")
 """
 
 
@@ -48,17 +52,36 @@ def taker(script: str, folder: Path, name: str) -> TurnTaker:
     return TurnTaker([sys.executable, "-c", script, str(folder / name)], REPOSITORY, folder / f"{name}.errors")
 
 
-def test_who_is_not_at_its_turn_stands_still_with_all_its_threads(
+def test_who_is_not_at_its_turn_stands_still_with_the_processes_that_it_has_begun(
     tmp_path: Path, states: Callable[[], list[str]]
 ) -> None:
     with taker(COUNTS, tmp_path, "one") as one, taker(COUNTS, tmp_path, "other") as other:
         assert states() == ["T", "T"]
+        counted = (tmp_path / "other").stat().st_size
         one.take_turn()
-        assert states() == ["T", "T"]
-        assert (tmp_path / "one").exists()
-        assert not (tmp_path / "other").exists()
-        assert [each.result() for each in (one, other)] == ["so many turns: 2\n"] * 2
-        assert states() == []
+        one_counted = (tmp_path / "one").stat().st_size
+        time.sleep(0.05)
+        assert ((tmp_path / "one").stat().st_size, (tmp_path / "other").stat().st_size) == (one_counted, counted)
+        assert one_counted > 1
+        other.take_turn()
+        assert one.result() == "so many turns: 2"
+    counted = (tmp_path / "other").stat().st_size
+    time.sleep(0.05)
+    assert (tmp_path / "other").stat().st_size == counted
+    assert states() == []
+
+
+def test_a_training_that_is_killed_is_told(tmp_path: Path) -> None:
+    with taker(COUNTS, tmp_path, "dies") as dying, pytest.raises(SystemExit, match="ended with status -9"):
+        dying.result()
+
+
+def test_who_gets_no_more_turns_ends(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from bench.training.turns import give_turn; give_turn(); print('on it goes')"]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "on it goes" in done.stdout) == (1, False)
 
 
 def test_a_training_that_fails_says_why(tmp_path: Path) -> None:

@@ -134,6 +134,7 @@ class History:
         self._began = self._clock() - state["seconds"]
         for name, path in snapshot.files.items():
             if path != self._results / name:
+                (self._results / name).unlink(missing_ok=True)  # it may be another file's second name
                 shutil.move(path, self._results / name)
         spent = sum(each.seconds for each in self._epochs) + float(state["seconds"])
         metrics = self._epochs[-1].metrics if self._epochs else {}
