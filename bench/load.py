@@ -10,10 +10,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+from modelyard_operator.domain.names import job_name
 
+from bench.audit import JobsMade
 from bench.timeline import Timeline
 
 NAMESPACE = "default"
@@ -32,29 +35,34 @@ Note = Callable[[JsonObject, float], None]
 
 @dataclass(frozen=True)
 class Api:
-    """One API server, and who we are to it."""
+    """One API server, who we are to it, and where it notes which Jobs it made."""
 
     url: str
     token: str
     tls: ssl.SSLContext
+    audit_log: Path
 
 
 class Load:
-    """Creates objects and notes in a Timeline when Jobs appear and runs complete."""
+    """Creates objects and notes in a Timeline when Jobs are made and seen, and when runs are seen complete."""
 
     def __init__(self, api: Api, session: aiohttp.ClientSession) -> None:
         self._api = api
         self._session = session
         self.timeline = Timeline()
+        self._jobs_made = JobsMade(api.audit_log)
         self._watches: list[asyncio.Task[None]] = []
 
     async def create(self, path: str, body: JsonObject) -> str:
         """POST one object, noting when the first request of its name was sent. Returns its UID."""
-        self.timeline.requested.setdefault(body["metadata"]["name"], time.monotonic())
+        name = body["metadata"]["name"]
+        self.timeline.requested.setdefault(name, time.time())
         async with self._session.post(self._api.url + path, json=body, headers=_METADATA) as response:
             if response.status >= 300:
-                raise RuntimeError(f"creating {body['metadata']['name']}: {response.status} {await response.text()}")
-            return str((await response.json())["metadata"]["uid"])
+                raise RuntimeError(f"creating {name}: {response.status} {await response.text()}")
+            uid = str((await response.json())["metadata"]["uid"])
+        self.timeline.job_of[name] = job_name(name, uid, 1) if path == RUNS else name
+        return uid
 
     async def create_all(self, path: str, bodies: list[JsonObject], creators: int) -> None:
         """POST all objects by so many creators at once."""
@@ -95,6 +103,7 @@ class Load:
     async def watching(self) -> AsyncIterator[None]:
         """Note Jobs and completions while the block runs."""
         self._watches = [
+            asyncio.create_task(self._note_jobs_made()),
             asyncio.create_task(self._watch(JOBS, {}, self._note_job)),
             asyncio.create_task(self._watch(RUNS, {"fieldSelector": "status.phase=Complete"}, self._note_complete)),
         ]
@@ -106,17 +115,25 @@ class Load:
                 task.cancel()
             await asyncio.gather(*self._watches, return_exceptions=True)
 
-    async def until(self, done: Callable[[Timeline], bool], seconds: float) -> bool:
-        """Wait until `done(timeline)`; False when so many seconds pass first."""
+    async def until(self, done: Callable[[Timeline], bool], seconds: float, wanted: str) -> None:
+        """Wait until `done(timeline)`.
+
+        Raises:
+            TimeoutError: so many seconds have passed, and what was `wanted` is not there.
+        """
         deadline = time.monotonic() + seconds
         while not done(self.timeline):
             for watch in self._watches:
                 if watch.done():
                     watch.result()
             if time.monotonic() > deadline:
-                return False
+                raise TimeoutError(f"{seconds:.0f} s were not enough for {wanted}")
             await asyncio.sleep(0.005)
-        return True
+
+    async def _note_jobs_made(self) -> None:
+        while True:
+            self.timeline.job_made.update(self._jobs_made.further())
+            await asyncio.sleep(0.05)
 
     def _note_job(self, job: JsonObject, now: float) -> None:
         labels = job["metadata"].get("labels", {})
@@ -140,7 +157,7 @@ class Load:
             ) as response:
                 buffer = b""
                 async for chunk in response.content.iter_any():
-                    now = time.monotonic()
+                    now = time.time()
                     *lines, buffer = (buffer + chunk).split(b"\n")
                     for event in map(json.loads, lines):
                         if event["type"] == "ERROR":
@@ -155,7 +172,7 @@ class Load:
             response.raise_for_status()
             listed = await response.json()
         for item in listed["items"] or ():
-            note(item, time.monotonic())
+            note(item, time.time())
         return str(listed["metadata"]["resourceVersion"])
 
     async def _count(self, path: str) -> int:

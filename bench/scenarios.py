@@ -15,19 +15,28 @@ Cpu = Callable[[], dict[str, float]]
 
 
 @dataclass(frozen=True)
+class Times:
+    """Seconds from the request for a run: the median, what 99 of 100 do not exceed, and how many came in a second."""
+
+    p50: float
+    p99: float
+    per_second: float
+
+
+@dataclass(frozen=True)
 class Figures:
     """What one load came to; times in seconds.
 
     Attributes:
+        job: until the API server had made a run's Job.
+        job_seen: until a watch showed it, which falls behind where the API server has more to do than it can.
         cpu_to_last_job: CPU milliseconds for each run, by process, from the first request to the last Job.
     """
 
     load: str
     runs: int
-    jobs: int
-    job_p50: float
-    job_p99: float
-    jobs_per_second: float
+    job: Times
+    job_seen: Times
     seconds_to_complete: float | None
     writes_per_run: dict[str, float]
     cpu_to_last_job: dict[str, float]
@@ -44,10 +53,10 @@ async def idle(api: Api, runs: int, pause: float, cpu: Cpu) -> Figures:
         async with load.watching():
             for index in range(runs):
                 await load.create(RUNS, training_run(f"idle-{index}"))
-                await load.until(_with_jobs(index + 1), seconds=30)
+                await load.until(_jobs_seen(index + 1), 30, "the Job of one run to be seen")
                 await asyncio.sleep(pause)
             begun.jobs_there()
-            await load.until(lambda line: len(line.completed) == runs, seconds=120)
+            await load.until(_complete(runs), 120, "every run to be Complete")
         figures = begun.figures("idle", load.timeline, writes(await load.metrics()))
         await load.delete_all(RUNS)
     return figures
@@ -60,7 +69,7 @@ async def burst(api: Api, runs: int, creators: int, cpu: Cpu) -> tuple[Figures, 
         async with load.watching():
             await load.create_all(RUNS, [training_run(f"burst-{index}") for index in range(runs)], creators)
             await begun.all_jobs(load, seconds=600)
-            await load.until(lambda line: len(line.completed) == runs, seconds=600)
+            await load.until(_complete(runs), 600, "every run to be Complete")
         figures = begun.figures("burst", load.timeline, writes(await load.metrics()))
         job = await load.some_job()
         await load.delete_all(RUNS)
@@ -95,8 +104,21 @@ async def bare_jobs(api: Api, runs: int, creators: int, cpu: Cpu) -> Figures:
     return figures
 
 
-def _with_jobs(count: int) -> Callable[[Timeline], bool]:
+def _times(line: Timeline, moments: dict[str, float]) -> Times:
+    latencies = line.latencies(moments)
+    return Times(percentile(latencies, 50), percentile(latencies, 99), line.a_second(moments))
+
+
+def _jobs_made(count: int) -> Callable[[Timeline], bool]:
+    return lambda line: len(line.job_made) >= count and len(line.jobs_by_run()) >= count
+
+
+def _jobs_seen(count: int) -> Callable[[Timeline], bool]:
     return lambda line: len(line.job_seen) >= count
+
+
+def _complete(count: int) -> Callable[[Timeline], bool]:
+    return lambda line: len(line.completed) >= count
 
 
 class _Begun:
@@ -108,14 +130,14 @@ class _Begun:
         self._to_last_job: dict[str, float] = {}
 
     async def all_jobs(self, load: Load, seconds: float) -> None:
-        """Wait until every run has its Job.
+        """Wait until every run has its Job and that was seen.
 
         Raises:
             TimeoutError: some have none.
         """
-        if not await load.until(_with_jobs(self._runs), seconds):
-            raise TimeoutError(f"{len(load.timeline.job_seen)} of {self._runs} runs have a Job after {seconds:.0f} s")
+        await load.until(_jobs_made(self._runs), seconds, "every run to have its Job")
         self.jobs_there()
+        await load.until(_jobs_seen(self._runs), seconds, "every Job to be seen")
 
     def jobs_there(self) -> None:
         """Every run has its Job."""
@@ -126,15 +148,12 @@ class _Begun:
 
     def figures(self, load: str, line: Timeline, written: dict[str, int]) -> Figures:
         """What it came to, given what is written by now."""
-        latencies = line.latencies()
         each = {key: (count - self._written.get(key, 0)) / self._runs for key, count in sorted(written.items())}
         return Figures(
             load=load,
             runs=self._runs,
-            jobs=len(line.job_seen),
-            job_p50=percentile(latencies, 50),
-            job_p99=percentile(latencies, 99),
-            jobs_per_second=line.jobs_per_second(),
+            job=_times(line, line.jobs_by_run()),
+            job_seen=_times(line, line.job_seen),
             seconds_to_complete=line.seconds_to_complete(),
             writes_per_run={key: round(count, 2) for key, count in each.items() if count >= 0.05},
             cpu_to_last_job=self._to_last_job,

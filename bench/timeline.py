@@ -8,24 +8,33 @@ from statistics import quantiles
 
 @dataclass
 class Timeline:
-    """Moments of each run by name, in seconds of one monotonic clock."""
+    """Moments of each run by name, in seconds of this machine's clock."""
 
     requested: dict[str, float] = field(default_factory=dict)
     """When the creation of the custom resource was sent."""
+    job_of: dict[str, str] = field(default_factory=dict)
+    """The name of its first Job."""
+    job_made: dict[str, float] = field(default_factory=dict)
+    """When the API server answered for a Job's creation, by the Job's name."""
     job_seen: dict[str, float] = field(default_factory=dict)
     """When a watch of this process saw its Job."""
     completed: dict[str, float] = field(default_factory=dict)
     """When a watch of this process saw it Complete."""
 
-    def latencies(self) -> list[float]:
-        """Seconds from request to Job, of every run that has one."""
-        return [seen - self.requested[name] for name, seen in self.job_seen.items() if name in self.requested]
+    def jobs_by_run(self) -> dict[str, float]:
+        """When each run's Job was made, of every run that has one."""
+        made = {name: self.job_made.get(job) for name, job in self.job_of.items()}
+        return {name: at for name, at in made.items() if at is not None}
 
-    def jobs_per_second(self) -> float:
-        """Jobs seen divided by the time from the first request to the last Job."""
-        if not self.job_seen:
+    def latencies(self, moments: dict[str, float]) -> list[float]:
+        """Seconds from the request to `moments`, of every run that has one."""
+        return [at - self.requested[name] for name, at in moments.items() if name in self.requested]
+
+    def a_second(self, moments: dict[str, float]) -> float:
+        """How many moments there are, divided by the time from the first request to the last of them."""
+        if not moments:
             return 0.0
-        return len(self.job_seen) / (max(self.job_seen.values()) - min(self.requested.values()))
+        return len(moments) / (max(moments.values()) - min(self.requested.values()))
 
     def seconds_to_complete(self) -> float | None:
         """From the first request until the last run was seen Complete; None where one never was."""

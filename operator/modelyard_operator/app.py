@@ -88,7 +88,8 @@ def assemble(config: Config, client: KubeClient) -> Operator:
     """
     settings = run_settings(config)
     certificates = _certificates(config)
-    cache, reports, queue = Cache(), ReportStore(), WorkQueue[RunKey]()
+    cache, reports = Cache(), ReportStore()
+    queue = WorkQueue[RunKey](cache.waits_for_its_first_job, others_at_once=max(1, config.workers // 4))
     events = EventWriter(client, config.identity, queue.calm)
     sweep = Sweep(client, cache, reports, queue, config.namespaces)
     lease = Lease(client, config.namespace or client.access.namespace, config.lease_name)

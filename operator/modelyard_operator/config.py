@@ -34,7 +34,7 @@ class Config:
     advertise_address: str = "127.0.0.1"
     """Address of this replica, to which standbys forward reports."""
     report_interval: float = 5.0
-    workers: int = 16
+    workers: int = 32
     sweep_seconds: float = 300.0
     lease_seconds: int = 10
     retry_delay_seconds: float = 10.0
@@ -84,7 +84,12 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     option("--intake-tls-folder", Path, "folder with tls.crt, tls.key and ca.crt instead of a CA of our own")
     option("--advertise-address", str, "address at which other replicas reach this one", default.advertise_address)
     option("--report-interval", float, "seconds between two reports of a trainer", default.report_interval)
-    option("--workers", int, "runs looked at side by side", default.workers)
+    option(
+        "--workers",
+        int,
+        "runs looked at side by side; but for those that have no Job yet, a quarter as many",
+        default.workers,
+    )
     option("--sweep-seconds", float, "seconds between two lists of everything", default.sweep_seconds)
     option("--lease-seconds", int, "seconds after which a silent leader is replaced", default.lease_seconds)
     option("--retry-delay-seconds", float, "seconds before the first retry of a run", default.retry_delay_seconds)

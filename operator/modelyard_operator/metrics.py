@@ -16,7 +16,7 @@ GCCollector(registry=REGISTRY)
 
 _FAST = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
 
-QUEUE_DEPTH = Gauge("modelyard_queue_depth", "Runs that wait for a worker.", registry=REGISTRY)
+QUEUE_DEPTH = Gauge("modelyard_queue_depth", "Runs that wait to be looked at.", registry=REGISTRY)
 RECONCILE_SECONDS = Histogram(
     "modelyard_reconcile_seconds",
     "Time for one look at one run, with its writes.",

@@ -39,7 +39,7 @@ class StoredRun:
 
     @property
     def is_new(self) -> bool:
-        """Whether nobody has looked at it yet."""
+        """Whether nothing has been said of it yet."""
         return self.status == b"{}"
 
     def observed(self) -> ObservedRun:

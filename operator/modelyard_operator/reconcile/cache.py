@@ -137,6 +137,11 @@ class Cache:
         """The pods of a run."""
         return tuple(self.pods[uid] for uid in self._pods_of.get(run_uid, ()))
 
+    def waits_for_its_first_job(self, key: RunKey) -> bool:
+        """Whether nobody has looked at this run yet, or nothing has come of it: its GPU idles until it has a Job."""
+        run = self.runs.get(key)
+        return run is not None and run.is_new and run.uid not in self._jobs_of
+
     def works_beside(self, run_uid: str) -> bool:
         """Whether a pod of any other run is at work."""
         return len(self._at_work) > (run_uid in self._at_work)

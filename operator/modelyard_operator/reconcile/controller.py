@@ -37,7 +37,7 @@ class Controller:
         reconciler: Reconciler,
         sweep: Sweep,
         *,
-        workers: int = 16,
+        workers: int,
     ) -> None:
         self._queue = queue
         self._reconciler = reconciler

@@ -36,8 +36,7 @@ class Observer:
         run = store_run(raw)
         changed = self._cache.drop_run(run) if kind == DELETED else self._cache.store_run(run)
         if changed:
-            # A run that has no Job yet keeps a person waiting: its GPU idles until it has.
-            self._queue.add(run.key, first=run.is_new)
+            self._queue.add(run.key)
 
     def saw_job(self, kind: str | None, raw: Raw) -> None:
         """An event of a Job with our labels."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -16,16 +16,28 @@ _FIRST_IN_A_ROW = 29
 class WorkQueue(Generic[Key]):
     """The work queue of Kubernetes' own controllers, for one event loop.
 
-    Keys that are `first` go before others, 29 to one: they may hurry, but nobody waits for ever behind them.
+    Keys that hurry go before others, 29 to one: nobody waits for ever behind them. All workers can be at work on them,
+    and on others so many at once: else there would be none left for one that comes to hurry.
     It is closed at first, and takes nothing in while it is: whoever opens it adds all there is.
     A key that is added while it is worked on is handed out again after it; of several delays the shortest counts.
 
     Args:
+        hurries: whether a key does; asked whenever it is put in line.
+        others_at_once: keys that do not, and are worked on at the same time, at most.
         first_delay: seconds before the first retry of a key; doubled for each further one.
         longest_delay: seconds between retries at most.
     """
 
-    def __init__(self, first_delay: float = 0.05, longest_delay: float = 120) -> None:
+    def __init__(
+        self,
+        hurries: Callable[[Key], bool],
+        others_at_once: int,
+        *,
+        first_delay: float = 0.05,
+        longest_delay: float = 120,
+    ) -> None:
+        self._hurries = hurries
+        self._others_at_once = others_at_once
         self._first_delay = first_delay
         self._longest_delay = longest_delay
         self._first: deque[Key] = deque()
@@ -33,6 +45,7 @@ class WorkQueue(Generic[Key]):
         self._in_a_row = 0
         self._dirty: set[Key] = set()
         self._at_work: set[Key] = set()
+        self._others_at_work: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         self._available, self._calm = asyncio.Event(), asyncio.Event()
@@ -43,14 +56,17 @@ class WorkQueue(Generic[Key]):
         """Keys that wait for a worker."""
         return len(self._first) + len(self._ready)
 
-    def add(self, key: Key, *, first: bool = False) -> None:
-        """Have `key` worked on as soon as possible, and before others if it is `first`."""
+    def add(self, key: Key) -> None:
+        """Have `key` worked on as soon as possible."""
         self._drop_timer(key)
-        if key in self._dirty or not self._open:
+        if not self._open:
+            return
+        if key in self._dirty:
+            self._hurry(key)
             return
         self._dirty.add(key)
         if key not in self._at_work:
-            self._hand_out(key, first=first)
+            self._hand_out(key)
 
     def add_after(self, key: Key, delay: float) -> None:
         """Have `key` worked on in `delay` seconds, or earlier where it was asked for."""
@@ -78,21 +94,24 @@ class WorkQueue(Generic[Key]):
 
     async def get(self) -> Key:
         """The next key. Call `done` with it afterwards, whatever happened."""
-        while not len(self):
+        while (key := self._next()) is None:
             self._available.clear()
             await self._available.wait()
-        key = self._next()
         self._dirty.discard(key)
         self._at_work.add(key)
         return key
 
     async def calm(self) -> None:
-        """Wait until no key that goes first waits for a worker."""
+        """Wait until no key that hurries waits for a worker."""
         await self._calm.wait()
 
     def done(self, key: Key) -> None:
         """Give `key` back."""
         self._at_work.discard(key)
+        if key in self._others_at_work:
+            self._others_at_work.discard(key)
+            if self._ready:
+                self._available.set()
         if key in self._dirty:
             self._hand_out(key)
 
@@ -112,21 +131,34 @@ class WorkQueue(Generic[Key]):
         self._ready.clear()
         self._dirty.clear()
 
-    def _next(self) -> Key:
-        if self._first and (self._in_a_row < _FIRST_IN_A_ROW or not self._ready):
+    def _next(self) -> Key | None:
+        another = bool(self._ready) and len(self._others_at_work) < self._others_at_once
+        if self._first and (self._in_a_row < _FIRST_IN_A_ROW or not another):
             self._in_a_row += 1
             key = self._first.popleft()
             if not self._first:
                 self._calm.set()
             return key
+        if not another:
+            return None
         self._in_a_row = 0
-        return self._ready.popleft()
+        key = self._ready.popleft()
+        self._others_at_work.add(key)
+        return key
 
-    def _hand_out(self, key: Key, *, first: bool = False) -> None:
-        (self._first if first else self._ready).append(key)
-        if first:
+    def _hand_out(self, key: Key) -> None:
+        if self._hurries(key):
+            self._first.append(key)
             self._calm.clear()
+        else:
+            self._ready.append(key)
         self._available.set()
+
+    def _hurry(self, key: Key) -> None:
+        """Have it go first if it waits behind others, and has come to hurry since."""
+        if self._hurries(key) and key in self._ready:
+            self._ready.remove(key)
+            self._hand_out(key)
 
     def _drop_timer(self, key: Key) -> None:
         timer = self._timers.pop(key, None)

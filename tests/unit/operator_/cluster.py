@@ -23,6 +23,11 @@ from modelyard_operator.reconcile.workqueue import WorkQueue
 from tests.unit.operator_.world import SETTINGS, World, as_served
 
 
+def patient_queue() -> WorkQueue[RunKey]:
+    """A queue, still closed, in which no run hurries."""
+    return WorkQueue[RunKey](lambda _: False, others_at_once=8)
+
+
 class Cluster:
     """It takes status as it comes, and refuses Jobs while `refuses` is set.
 
@@ -56,7 +61,7 @@ class Cluster:
             reports=self.reports,
             actions=ActionRunner(client, self.cache, SETTINGS, prepare),
             writer=StatusWriter(client, Pace()),
-            events=EventWriter(client, "test", WorkQueue[RunKey]().calm),
+            events=EventWriter(client, "test", patient_queue().calm),
             settings=SETTINGS,
             is_leader=lambda: True,
             clock=clock,

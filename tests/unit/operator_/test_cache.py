@@ -108,3 +108,17 @@ def test_whether_anybody_else_is_at_work(world: World) -> None:
     assert not cache.works_beside(world.run.uid)
     cache.store_pod(replace(mine, uid="at-work", run_uid="another"))
     assert cache.works_beside(world.run.uid)
+
+
+@pytest.mark.parametrize(
+    ("world", "waits"),
+    [(a_run(), True), (a_run().looked_at(), False), (a_run().begun(), False)],
+    ids=["nothing was done yet", "its Job was made, and nothing said yet", "the Job stands in status"],
+)
+def test_a_run_waits_for_its_first_job_until_that_is_made(world: World, waits: bool) -> None:
+    cache = Cache()
+    assert not cache.waits_for_its_first_job(world.run.key)
+    cache.store_run(world.stored())
+    for job in world.jobs.values():
+        cache.store_job(job)
+    assert cache.waits_for_its_first_job(world.run.key) == waits

@@ -74,9 +74,9 @@ def test_nothing_new_is_no_news() -> None:
 
 
 async def test_an_event_waits_for_runs_that_hurry_and_is_written_then() -> None:
-    client, queue = AsyncMock(), WorkQueue[str]()
+    client, queue = AsyncMock(), WorkQueue[str](lambda key: key == "new", others_at_once=8)
     queue.open()
-    queue.add("new", first=True)
+    queue.add("new")
     written = asyncio.Event()
     client.create.side_effect = lambda *_: written.set()
     events = EventWriter(client, "test", queue.calm)

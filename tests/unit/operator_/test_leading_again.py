@@ -11,16 +11,15 @@ from modelyard_operator.kube.client import KubeClient
 from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.reconcile.reconciler import NotLeadingError, Reconciler
 from modelyard_operator.reconcile.sweep import Sweep
-from modelyard_operator.reconcile.workqueue import WorkQueue
 
-from tests.unit.operator_.cluster import Cluster
+from tests.unit.operator_.cluster import Cluster, patient_queue
 from tests.unit.operator_.world import NOON, a_run
 
 
 async def test_what_was_heard_while_leading_before_is_forgotten() -> None:
     world = a_run().begun().pod_running().heard(epoch=2)
     assert world.report is not None
-    cluster, queue = Cluster(world), WorkQueue[RunKey]()
+    cluster, queue = Cluster(world), patient_queue()
     reports, reconciler = cluster.reports, cluster.reconciler()
     sweep = Sweep(cast("KubeClient", cluster), cluster.cache, reports, queue, ())
     controller = Controller(queue, reconciler, sweep, workers=1)
@@ -51,7 +50,7 @@ class LateRenewal:
 
 async def test_a_run_looked_at_while_the_lease_was_renewed_late_is_looked_at_again() -> None:
     world = a_run()
-    cluster, queue, late = Cluster(world), WorkQueue[RunKey](), LateRenewal()
+    cluster, queue, late = Cluster(world), patient_queue(), LateRenewal()
     sweep = Sweep(cast("KubeClient", cluster), cluster.cache, cluster.reports, queue, ())
     controller = Controller(queue, cast("Reconciler", late), sweep, workers=1)
     await controller.start()

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 from modelyard_operator.domain.names import ATTEMPT_LABEL, CONTAINER, RUN_UID_LABEL
-from modelyard_operator.domain.observed import RunKey
 from modelyard_operator.metrics import EventClock
 from modelyard_operator.reconcile.cache import Cache
 from modelyard_operator.reconcile.observer import Observer
 from modelyard_operator.reconcile.reports import ReportStore
-from modelyard_operator.reconcile.workqueue import WorkQueue
 
+from tests.unit.operator_.cluster import patient_queue
 from tests.unit.operator_.world import World, a_run
 
 
@@ -20,7 +19,7 @@ class Watch:
     """An observer, and what it fills."""
 
     def __init__(self, world: World) -> None:
-        self.cache, self.queue, self.reports = Cache(), WorkQueue[RunKey](), ReportStore()
+        self.cache, self.queue, self.reports = Cache(), patient_queue(), ReportStore()
         self.queue.open()
         self.cache.store_run(world.stored())
         self.observer = Observer(self.cache, self.queue, self.reports, EventClock())

@@ -10,7 +10,8 @@ from modelyard_operator.reconcile.workqueue import WorkQueue
 
 @pytest.fixture
 def queue() -> WorkQueue[str]:
-    queue: WorkQueue[str] = WorkQueue(first_delay=0.02, longest_delay=0.05)
+    """Numbers hurry; of others four are worked on at once."""
+    queue: WorkQueue[str] = WorkQueue(str.isdigit, 4, first_delay=0.02, longest_delay=0.05)
     queue.open()
     return queue
 
@@ -95,33 +96,85 @@ async def test_those_who_hurry_go_first_but_not_for_ever(queue: WorkQueue[str]) 
         queue.add(key)
     hurried = [str(number) for number in range(31)]
     for key in hurried:
-        queue.add(key, first=True)
+        queue.add(key)
     assert [await queue.get() for _ in range(33)] == [*hurried[:29], "a", *hurried[29:], "b"]
 
 
-async def test_one_worker_a_key_among_many(queue: WorkQueue[str]) -> None:
+async def test_others_leave_workers_for_those_who_come_to_hurry(queue: WorkQueue[str]) -> None:
+    for key in "abcde":
+        queue.add(key)
+    assert [await queue.get() for _ in range(4)] == ["a", "b", "c", "d"]
+    assert await nothing_comes(queue)
+    for key in ("1", "2"):
+        queue.add(key)
+    assert [await queue.get() for _ in range(2)] == ["1", "2"]
+    worker = asyncio.create_task(queue.get())
+    queue.done("1")
+    assert not (await asyncio.wait({worker}, timeout=0.01))[0]
+    queue.done("a")
+    assert await asyncio.wait_for(worker, 1) == "e"
+
+
+async def test_a_key_hurries_after_a_failure_too(queue: WorkQueue[str]) -> None:
+    queue.add("1")
+    assert await queue.get() == "1"
+    queue.add("a")
+    queue.retry("1")
+    queue.done("1")
+    await asyncio.sleep(0.04)
+    assert [await queue.get(), await queue.get()] == ["1", "a"]
+
+
+async def test_a_key_that_was_added_while_it_was_worked_on_hurries(queue: WorkQueue[str]) -> None:
+    queue.add("1")
+    assert await queue.get() == "1"
+    for key in ("a", "1"):
+        queue.add(key)
+    queue.done("1")
+    assert [await queue.get(), await queue.get()] == ["1", "a"]
+
+
+async def test_a_key_that_has_come_to_hurry_while_it_waited_goes_first() -> None:
+    hurrying: set[str] = set()
+    queue: WorkQueue[str] = WorkQueue(hurrying.__contains__, 2)
+    queue.open()
+    for key in ("a", "b"):
+        queue.add(key)
+    hurrying.add("b")
+    queue.add("b")
+    assert len(queue) == 2
+    assert [await queue.get(), await queue.get()] == ["b", "a"]
+
+
+async def test_among_many_workers_a_key_has_one_and_others_have_so_many(queue: WorkQueue[str]) -> None:
     at_work: set[str] = set()
-    served = 0
+    served: set[str] = set()
+    most_others = 0
 
     async def worker() -> None:
-        nonlocal served
+        nonlocal most_others
         while True:
             key = await queue.get()
             assert key not in at_work
             at_work.add(key)
+            most_others = max(most_others, sum(not each.isdigit() for each in at_work))
             await asyncio.sleep(0.001)
             at_work.discard(key)
-            served += 1
+            served.add(key)
             queue.done(key)
 
-    workers = [asyncio.create_task(worker()) for _ in range(8)]
+    workers = [asyncio.create_task(worker()) for _ in range(16)]
+    keys = [f"{'' if number % 3 else 'run-'}{number}" for number in range(60)]
     for number in range(200):
-        queue.add(f"run-{number % 10}")
+        queue.add(keys[number % 60])
         if number % 20 == 0:
             await asyncio.sleep(0.001)
-    await asyncio.sleep(0.1)
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if not len(queue) and not at_work:
+            break
     for task in workers:
         task.cancel()
     outcomes = await asyncio.gather(*workers, return_exceptions=True)
     assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
-    assert (len(queue), served >= 10) == (0, True)
+    assert (len(queue), served, most_others) == (0, set(keys), 4)

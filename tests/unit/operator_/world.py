@@ -83,7 +83,8 @@ def as_served(run: ObservedRun) -> dict[str, Any]:
         "creationTimestamp": run.created_at.isoformat(),
     }
     spec = run.spec.to_json_object() if run.spec is not None else {}
-    return {"metadata": metadata, "spec": spec, "status": run.status.to_json_object()}
+    status = run.status.to_json_object() if run.status != TrainingRunStatus() else {}
+    return {"metadata": metadata, "spec": spec, "status": status}
 
 
 @dataclass
