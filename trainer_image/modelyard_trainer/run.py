@@ -17,6 +17,7 @@ from modelyard_api.outcome import Reason
 from modelyard_api.report import Stage
 from modelyard_api.run_document import RunDocument
 
+from modelyard_trainer.allocator import freed_memory_kept
 from modelyard_trainer.checkpoints.keeper import KeptCheckpoints
 from modelyard_trainer.cpus import usable_cpus
 from modelyard_trainer.dataset.fetch import fetch
@@ -208,7 +209,8 @@ def _fitted(task: Task, data: CheckedDataset, mode: Mode, progress: Progress) ->
     """The weights: trained, or those that were given."""
     if mode is Mode.TRAIN:
         _begin(progress, Stage.TRAINING)
-        return task.fit(data)
+        with freed_memory_kept():
+            return task.fit(data)
     if not hasattr(task, "adopt"):
         raise RunError(
             Reason.SPEC_INVALID, f"spec.mode: this task cannot {mode.value} given weights; train would be right"

@@ -12,6 +12,7 @@ from typing import Protocol
 from modelyard_api.outcome import Reason
 from modelyard_api.run_document import RunDocument
 
+from modelyard_trainer.allocator import freed_memory_kept
 from modelyard_trainer.dataset.model import CheckedDataset
 from modelyard_trainer.errors import RunError
 from modelyard_trainer.logs import ROOT, log_to_stderr
@@ -119,6 +120,6 @@ class Other:
         own = self.folder / str(rank)
         own.mkdir()
         context = TaskContext(document, self.scratch, own, progress, self.cpus, processes=self.count, ranks=ranks)
-        with explain_memory(document.batch_size):
+        with explain_memory(document.batch_size), freed_memory_kept():
             self.task(context, self.workers).follow(self.data, device)
         ranks.leave()
