@@ -116,6 +116,7 @@ def _compare(trainings: _Trainings, seeds: int, epochs: int | None) -> Iterator[
             epochs=epochs or subject.epochs,
             threads=trainings.threads,
             subset=trainings.subset,
+            cached=trainings.cached,
             quality=tuple((float(each.ours["best"]), float(each.theirs["best"])) for each in compared),
             epoch_ratios=tuple(each.ratios("epochSeconds") for each in pairs),
             computed_ratios=tuple(each.ratios("epochComputed") for each in pairs),

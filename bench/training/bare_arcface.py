@@ -32,12 +32,12 @@ class ArcFace(nn.Module):
         assert config is not None  # noqa: S101 - timm's own architectures have one
         self._normalise = transforms.Normalize(config.mean, config.std)
         fc = nn.Linear(backbone.num_features, width, bias=False)
-        self._embed = nn.Sequential(backbone, fc, nn.BatchNorm1d(width))
+        self.embed = nn.Sequential(backbone, fc, nn.BatchNorm1d(width))
         self._weight = nn.Parameter(torch.empty(classes, width).normal_(std=0.01))
 
     def forward(self, images: Tensor) -> Tensor:
         """Cosines."""
-        embeddings = self._embed(self._normalise(images))
+        embeddings = self.embed(self._normalise(images))
         return linear(normalize(embeddings), normalize(self._weight)).clamp(-1 + 1e-7, 1 - 1e-7)
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -56,10 +56,9 @@ def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch
         document: the run, with ArcFace for a head, crops and flips.
         data: its data set.
         watch: told of batches and epochs.
-        scratch: not needed.
+        scratch: where the weights of the embedding are written, each epoch's over the last's, as insightface does.
         threads: of the CPU.
     """
-    del scratch
     spec, training, block = document.spec, document.spec.training, document.spec.face_id
     assert block is not None and block.head is HeadName.ARCFACE  # noqa: S101 - the example's
     torch.set_num_threads(threads)
@@ -96,7 +95,9 @@ def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch
             optimizer.step()
             schedule.step()
             watch.batch_done()
-        watch.epoch_done({"top1": _top1(model, validation)})
+        top1 = _top1(model, validation)
+        torch.save(model.embed.state_dict(), scratch / "model.pt")
+        watch.epoch_done({"top1": top1})
 
 
 @torch.no_grad()

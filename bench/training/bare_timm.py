@@ -1,4 +1,4 @@
-"""The same classifier by timm's own parts: its data pipeline, loss, optimizer and schedule, in a loop of a page."""
+"""The same classifier by timm: its data pipeline, loss, optimizer, schedule and checkpoints, in a loop of a page."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from timm.data.transforms_factory import create_transform
 from timm.loss.cross_entropy import LabelSmoothingCrossEntropy
 from timm.optim._optim_factory import create_optimizer_v2
 from timm.scheduler.cosine_lr import CosineLRScheduler
+from timm.utils.checkpoint_saver import CheckpointSaver
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -27,10 +28,9 @@ def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch
         document: the run; its augmentation must be none.
         data: its data set.
         watch: told of batches and epochs.
-        scratch: not needed.
+        scratch: where checkpoints are written, each epoch's, as timm's own script does.
         threads: of the CPU.
     """
-    del scratch
     training, block = document.spec.training, document.spec.classification
     assert block is not None  # noqa: S101 - the example has one
     torch.set_num_threads(threads)
@@ -53,8 +53,9 @@ def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch
     )
     loss_of = LabelSmoothingCrossEntropy(block.label_smoothing)  # type: ignore[no-untyped-call]
     validation = DataLoader(Pictures(data.validation, as_tensor), document.batch_size)
+    saver = CheckpointSaver(model, optimizer, checkpoint_dir=str(scratch))  # type: ignore[no-untyped-call]
     done = 0
-    for _ in range(training.epochs):
+    for epoch in range(training.epochs):
         model.train()
         for images, labels in loader:
             schedule.step_update(done)
@@ -63,7 +64,9 @@ def train(document: RunDocument, data: CheckedDataset, watch: Stopwatch, scratch
             optimizer.step()
             done += 1
             watch.batch_done()
-        watch.epoch_done({"macroF1": _macro_f1(model, validation)})
+        macro_f1 = _macro_f1(model, validation)
+        saver.save_checkpoint(epoch, macro_f1)  # type: ignore[no-untyped-call]
+        watch.epoch_done({"macroF1": macro_f1})
 
 
 @torch.no_grad()

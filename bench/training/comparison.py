@@ -37,6 +37,7 @@ class Comparison:
         epochs: of the trainings that quality is compared by.
         threads: of the CPU, on both sides.
         subset: most pictures of each side of the split; None for all.
+        cached: whether ours kept decoded pictures between epochs, where the example does.
         quality: of each seed, our best metric and the library's.
         epoch_ratios: of each seed, of each pair of epochs, our seconds by the library's.
         computed_ratios: the same of the seconds that the processes computed, which other programs make little
@@ -55,6 +56,7 @@ class Comparison:
     epochs: int
     threads: int
     subset: int | None
+    cached: bool
     quality: tuple[tuple[float, float], ...]
     epoch_ratios: tuple[tuple[float, ...], ...]
     computed_ratios: tuple[tuple[float, ...], ...]

@@ -19,6 +19,7 @@ def compared(*quality: tuple[float, float], ratios: tuple[tuple[float, ...], ...
         epochs=10,
         threads=1,
         subset=None,
+        cached=True,
         quality=quality,
         epoch_ratios=ratios,
         computed_ratios=ratios,
