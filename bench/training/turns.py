@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
+from modelyard_cluster.daemons import DIES_WITH_US
+
 _OVER = "this turn is over"
 
 
@@ -44,7 +46,7 @@ class TurnTaker:
         self._command, self._errors = command, errors
         with errors.open("w") as stderr:
             self._process = subprocess.Popen(
-                command,
+                [*DIES_WITH_US, *command],
                 cwd=folder,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

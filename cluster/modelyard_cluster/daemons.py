@@ -12,6 +12,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Before a command: the kernel kills its program, even a stopped one, once the thread that started it ends.
+
+setpriv execs the program, so that the process ID is the program's; a preexec_fn is not safe beside threads.
+"""
 _SHOWN_LOG_BYTES = 3000
 _LOWEST_PORT = 10000
 
@@ -50,8 +55,7 @@ class Daemon:
         return self._process.pid
 
     def start(self) -> None:
-        # setpriv execs the program, so that the process ID is the program's; a preexec_fn is not safe beside threads.
-        leash = [] if self._outlive else ["setpriv", "--pdeathsig", "KILL", "--"]
+        leash = () if self._outlive else DIES_WITH_US
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*leash, *self._words],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -39,13 +40,22 @@ print("so many turns:", turn + 1, end="")
 def states() -> Callable[[], list[str]]:
     """What the kernel calls the states of this process's further children: T is stopped."""
     others = _children()
-    return lambda: [
-        Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] for child in _children() - others
-    ]
+    return lambda: [_state(Path(f"/proc/{child}")) for child in _children() - others]
+
+
+def _state(process: Path) -> str:
+    return (process / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _children() -> set[str]:
     return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
+def _lives(process: Path) -> bool:
+    try:
+        return _state(process) != "Z"  # dead, and nobody is there who buries it
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def taker(script: str, folder: Path, name: str) -> TurnTaker:
@@ -69,6 +79,28 @@ def test_who_is_not_at_its_turn_stands_still_with_the_processes_that_it_has_begu
     time.sleep(0.05)
     assert (tmp_path / "other").stat().st_size == counted
     assert states() == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
+def test_a_training_that_is_stopped_ends_with_whoever_gives_the_turns(tmp_path: Path, signum: signal.Signals) -> None:
+    gives = f"""
+import sys, time
+from pathlib import Path
+from bench.training.turns import TurnTaker
+training = "from bench.training.turns import give_turn; give_turn()"
+with TurnTaker([sys.executable, "-c", training], Path("."), Path({str(tmp_path / "errors")!r})) as taker:
+    print(taker._process.pid, flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", gives], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as giver:
+        assert giver.stdout is not None
+        training = Path("/proc") / giver.stdout.readline().strip()
+        assert training.is_dir()
+        giver.send_signal(signum)
+    deadline = time.monotonic() + 10
+    while _lives(training):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_training_that_is_killed_is_told(tmp_path: Path) -> None:
