@@ -38,7 +38,6 @@ class JobsMade:
     def __init__(self, log: Path) -> None:
         self._log = log
         self._at = log.stat().st_size if log.exists() else 0
-        self._rest = b""
 
     def further(self) -> Iterator[tuple[str, float]]:
         """Name of each Job made since the last call, and the second (of this machine's clock) it was answered for."""
@@ -46,8 +45,9 @@ class JobsMade:
             return
         with self._log.open("rb") as stream:
             stream.seek(self._at)
-            *lines, self._rest = (self._rest + stream.read()).split(b"\n")
-            self._at = stream.tell()
-        for event in map(json.loads, lines):
+            written = stream.read()
+        whole = written[: written.rfind(b"\n") + 1]
+        self._at += len(whole)
+        for event in map(json.loads, whole.splitlines()):
             if event["responseStatus"]["code"] == 201:
                 yield event["objectRef"]["name"], datetime.fromisoformat(event["stageTimestamp"]).timestamp()

@@ -110,6 +110,7 @@ def _times(line: Timeline, moments: dict[str, float]) -> Times:
 
 
 def _jobs_made(count: int) -> Callable[[Timeline], bool]:
+    # Of which run each of them is need not be asked while there are too few.
     return lambda line: len(line.job_made) >= count and len(line.jobs_by_run()) >= count
 
 
